@@ -1,0 +1,18 @@
+/* SLU_CHECK: for what only a bug can break. On in release builds too: a node that finds itself in a
+ * state that cannot be must stop with the reason rather than vote from it. Never for input. */
+#ifndef SLU_BASE_CHECK_H
+#define SLU_BASE_CHECK_H
+
+#define SLU_CHECK(condition)                                                                       \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            slu_check_failed(__FILE__, __LINE__, #condition);                                      \
+    } while (0)
+
+/** Marks results that a caller may not drop. */
+#define SLU_MUST_USE __attribute__((warn_unused_result))
+
+/** Prints `file:line: check failed: condition` to standard error and aborts. */
+__attribute__((noreturn)) void slu_check_failed(const char *file, int line, const char *condition);
+
+#endif

@@ -1,0 +1,51 @@
+/* Every compiled bound, by name. Bounds that affect blocks or delivery are parameters of the
+ * hashed genesis (wire/genesis.h, defaults in docs/PROTOCOL.md clause 9); here stand the caps that
+ * those parameters may not pass and the sizes that memory is taken by. */
+#ifndef SLU_BASE_LIMITS_H
+#define SLU_BASE_LIMITS_H
+
+#define SLU_PROTOCOL_VERSION 1u
+
+#define SLU_DIGEST_BYTES     32u
+#define SLU_SIGNATURE_BYTES  64u
+
+/* Committee and tables */
+#define SLU_NODES_MAX        64u   /* a set of nodes is one uint64_t */
+#define SLU_ROLLUPS_MAX      1024u /* rows of the genesis' rollup table */
+#define SLU_NAME_BYTES_MAX   64u   /* chain and rollup names */
+#define SLU_ADDRESS_BYTES_MAX 128u /* a node's URL */
+#define SLU_ROLLUP_ID_MAX    ((UINT64_C(1) << 53) - 1)
+
+/* Transactions and batches: caps of the genesis parameters */
+#define SLU_TX_BYTES_MAX_CAP     (128u * 1024u)
+#define SLU_BATCH_BYTES_MAX_CAP  (512u * 1024u)
+#define SLU_LANE_WINDOW_BYTES_CAP (64u * 1024u * 1024u)
+#define SLU_LANE_WINDOW_BATCHES_CAP 4096u
+#define SLU_LANE_QUOTA_BYTES_CAP (8u * 1024u * 1024u)
+#define SLU_ENTRIES_PER_BLOCK_CAP 65536u
+#define SLU_DEDUP_ENTRIES_CAP    (16u * 1024u * 1024u)
+#define SLU_WINDOW_MS_CAP        (10u * 60u * 1000u) /* dedup window */
+#define SLU_TIMER_MS_CAP         60000u              /* any one protocol timer */
+
+/* Inbox items and queued ids: none exist yet; the formats carry their counts (PROTOCOL 6). */
+#define SLU_INBOX_ITEMS_MAX 0u
+
+/* Frames and messages between nodes */
+#define SLU_FRAME_BYTES_MAX   (1024u * 1024u) /* plaintext of one frame on any link */
+#define SLU_HEADERS_PER_MESSAGE_MAX 256u
+#define SLU_BLOCKS_PER_MESSAGE_MAX  64u
+#define SLU_SERVE_BYTES_MAX   (4u * 1024u * 1024u) /* answered to one fetch */
+
+/* Core tables */
+#define SLU_VIEW_WINDOW       1024u /* views above the last final one that are remembered */
+#define SLU_REPORT_VIEWS      16u   /* views whose reports are held */
+#define SLU_PENDING_BLOCKS    2048u /* blocks above the last final one */
+#define SLU_FINAL_BLOCKS      1024u /* final blocks not delivered yet */
+#define SLU_OWN_PENDING_MAX   262144u /* own transactions that are not delivered yet */
+#define SLU_SUBMIT_TXS_MAX    16384u  /* transactions in one submission */
+#define SLU_QUERY_IDS_MAX     1024u   /* ids in one query */
+#define SLU_TURN_EFFECTS_MAX  8192u /* effects of one event-loop turn */
+#define SLU_TURN_BYTES_MAX    (16u * 1024u * 1024u)
+#define SLU_DROPPED_IDS_MAX   65536u  /* dropped ids that queries still find */
+
+#endif

@@ -1,0 +1,26 @@
+/* BLAKE2b-256 with domain separation. Everything that Sluice hashes or signs starts with the tag
+ * "sluice/1/" role and the 32-byte chain id, so that bytes made for one purpose or one chain mean
+ * nothing for another (docs/PROTOCOL.md clause 1.4).
+ *
+ *     digest = BLAKE2b-256( len(tag) as u8 | "sluice/1/" role | chain_id32 | parts ... ) */
+#ifndef SLU_CRYPTO_HASH_H
+#define SLU_CRYPTO_HASH_H
+
+#include <sodium.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct slu_hash {
+    crypto_generichash_state state;
+};
+
+/** Starts a hash for `role` (at most 32 characters) on the chain `chain_id32`. */
+void slu_hash_begin(struct slu_hash *hash, const char *role, const uint8_t chain_id32[32]);
+void slu_hash_add(struct slu_hash *hash, const void *data, size_t len);
+void slu_hash_end(struct slu_hash *hash, uint8_t digest32[32]);
+
+/** The three above in one call over one buffer. */
+void slu_hash_of(uint8_t digest32[32], const char *role, const uint8_t chain_id32[32],
+                 const void *data, size_t len);
+
+#endif

@@ -1,0 +1,138 @@
+#include "wire/block.h"
+
+#include <string.h>
+
+#include "crypto/hash.h"
+#include "sluice/error.h"
+
+void slu_block_write(struct slu_writer *w, const struct slu_block *b)
+{
+    slu_write_u32(w, b->epoch);
+    slu_write_u64(w, b->view);
+    slu_write_u64(w, b->height);
+    slu_write_bytes(w, b->parent, 32);
+    slu_write_u64(w, b->time_ms);
+    slu_write_u32(w, b->idle_run);
+    slu_write_u16(w, b->n);
+    for (uint16_t i = 0; i < b->n; i++) {
+        slu_write_u64(w, b->cut[i].position);
+        slu_write_bytes(w, b->cut[i].digest, 32);
+    }
+    slu_write_u16(w, b->queued_count);
+    slu_write_bytes(w, b->reports, 32);
+}
+
+void slu_block_digest(struct slu_block *block, const struct slu_genesis *g)
+{
+    uint8_t bytes[SLU_BLOCK_BYTES_MAX];
+    struct slu_writer w = slu_writer_of(bytes, sizeof bytes);
+    slu_block_write(&w, block);
+    SLU_CHECK(!w.failed);
+    slu_hash_of(block->digest, "block", g->chain_id, bytes, slu_writer_len(&w));
+}
+
+int slu_block_read(struct slu_reader *r, const struct slu_genesis *g, struct slu_block *b)
+{
+    b->epoch = slu_read_u32(r);
+    b->view = slu_read_u64(r);
+    b->height = slu_read_u64(r);
+    slu_read_copy(r, b->parent, 32);
+    b->time_ms = slu_read_u64(r);
+    b->idle_run = slu_read_u32(r);
+    b->n = slu_read_u16(r);
+    if (r->failed)
+        return SLU_ERR_MALFORMED;
+    if (b->epoch != 0 || b->n != g->n)
+        return SLU_ERR_MISMATCH;
+    for (uint16_t i = 0; i < b->n; i++) {
+        b->cut[i].position = slu_read_u64(r);
+        slu_read_copy(r, b->cut[i].digest, 32);
+    }
+    b->queued_count = slu_read_u16(r);
+    slu_read_copy(r, b->reports, 32);
+    if (r->failed)
+        return SLU_ERR_MALFORMED;
+    if (b->queued_count > SLU_INBOX_ITEMS_MAX)
+        return SLU_ERR_LIMIT;
+    slu_block_digest(b, g);
+    return SLU_OK;
+}
+
+void slu_block_genesis(struct slu_block *block, const struct slu_genesis *g)
+{
+    memset(block, 0, sizeof *block);
+    block->n = g->n;
+    block->time_ms = g->created_ms;
+    slu_block_digest(block, g);
+}
+
+static void write_unsigned(struct slu_writer *w, const struct slu_proposal *p)
+{
+    slu_write_u32(w, p->epoch);
+    slu_write_u64(w, p->view);
+    slu_write_u16(w, p->node);
+    slu_write_u64(w, p->parent_view);
+    slu_write_bytes(w, p->parent, 32);
+    slu_write_bytes(w, p->block, 32);
+    slu_write_u16(w, p->count);
+    for (uint16_t i = 0; i < p->count; i++) {
+        slu_write_u16(w, p->reports[i].node);
+        slu_write_bytes(w, p->reports[i].digest, 32);
+    }
+    slu_write_bytes(w, p->notarize, 64);
+}
+
+void slu_proposal_digest(struct slu_proposal *proposal, const struct slu_genesis *g)
+{
+    uint8_t bytes[SLU_PROPOSAL_BYTES_MAX];
+    struct slu_writer w = slu_writer_of(bytes, sizeof bytes);
+    write_unsigned(&w, proposal);
+    SLU_CHECK(!w.failed);
+    slu_hash_of(proposal->digest, "proposal", g->chain_id, bytes, slu_writer_len(&w));
+}
+
+void slu_proposal_write(struct slu_writer *w, const struct slu_proposal *proposal)
+{
+    write_unsigned(w, proposal);
+    slu_write_bytes(w, proposal->signature, 64);
+}
+
+int slu_proposal_read(struct slu_reader *r, const struct slu_genesis *g, struct slu_proposal *p)
+{
+    p->epoch = slu_read_u32(r);
+    p->view = slu_read_u64(r);
+    p->node = slu_read_u16(r);
+    p->parent_view = slu_read_u64(r);
+    slu_read_copy(r, p->parent, 32);
+    slu_read_copy(r, p->block, 32);
+    p->count = slu_read_u16(r);
+    if (r->failed)
+        return SLU_ERR_MALFORMED;
+    if (p->epoch != 0 || p->node >= g->n || p->view % g->n != p->node)
+        return SLU_ERR_MISMATCH;
+    if (p->count != slu_genesis_q(g) || p->parent_view >= p->view)
+        return SLU_ERR_MALFORMED;
+    for (uint16_t i = 0; i < p->count; i++) {
+        p->reports[i].node = slu_read_u16(r);
+        slu_read_copy(r, p->reports[i].digest, 32);
+        if (r->failed || p->reports[i].node >= g->n ||
+            (i > 0 && p->reports[i].node <= p->reports[i - 1].node))
+            return SLU_ERR_MALFORMED;
+    }
+    slu_read_copy(r, p->notarize, 64);
+    slu_read_copy(r, p->signature, 64);
+    if (r->failed)
+        return SLU_ERR_MALFORMED;
+    slu_proposal_digest(p, g);
+    return SLU_OK;
+}
+
+void slu_reports_digest(uint8_t digest32[32], const struct slu_genesis *g,
+                        const struct slu_report_ref *reports, uint16_t count)
+{
+    struct slu_hash hash;
+    slu_hash_begin(&hash, "reports", g->chain_id);
+    for (uint16_t i = 0; i < count; i++)
+        slu_hash_add(&hash, reports[i].digest, 32);
+    slu_hash_end(&hash, digest32);
+}

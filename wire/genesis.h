@@ -1,0 +1,85 @@
+/* The genesis: what a chain is. Its canonical binary form is hashed into the 32-byte chain id, so
+ * two nodes that disagree on any of it are on different chains (docs/PROTOCOL.md clauses 1, 9). */
+#ifndef SLU_WIRE_GENESIS_H
+#define SLU_WIRE_GENESIS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/limits.h"
+
+/** Parameters that affect blocks or delivery. Units are in the names. Clause 9 has the defaults. */
+struct slu_params {
+    uint32_t batch_bytes_max;     /* payload of one batch */
+    uint32_t batch_linger_ms;     /* longest wait of a transaction for its batch to close */
+    uint32_t ack_tick_ms;         /* shortest time between two ack vectors */
+    uint32_t lane_window_bytes;   /* held above a lane's committed cut, headers counted */
+    uint32_t lane_window_batches; /* the same in batches */
+    uint32_t lane_quota_bytes;    /* of one lane in one block */
+    uint32_t entries_per_block_max;
+    uint32_t heartbeat_ms;        /* an idle chain's block interval at first ... */
+    uint32_t heartbeat_idle_ms;   /* ... and at last */
+    uint32_t delta_ms;            /* the assumed bound on message delay */
+    uint32_t resend_ms;
+    uint32_t standstill_ms;
+    uint32_t timer_cap_ms;
+    uint32_t skip_ms;             /* silence after which a leader's turn is skipped */
+    uint32_t tx_bytes_max;        /* one envelope */
+    uint32_t dedup_window_ms;
+    uint32_t dedup_entries_max;   /* ids remembered in the window */
+    uint32_t release_lag_max;     /* heights that delivery may lag behind the blocks */
+    uint32_t forced_delay;        /* heights; no forced entries yet */
+    uint32_t forced_bytes_per_block;
+    uint32_t due_bytes_per_block;
+    uint64_t unlock_horizon_ms;
+    uint64_t calendar_bytes_max;
+};
+
+struct slu_genesis_node {
+    uint8_t public32[32];
+    char address[SLU_ADDRESS_BYTES_MAX + 1]; /* where peers dial it, e.g. tcp://10.0.0.1:7000 */
+};
+
+struct slu_genesis_rollup {
+    uint64_t id; /* 1..2^53-1 */
+    char name[SLU_NAME_BYTES_MAX + 1];
+    bool sealed_only;
+    uint64_t ethereum_chain_id; /* 0: none */
+    uint32_t rate_share;        /* weight in admission, at least 1 */
+};
+
+struct slu_genesis {
+    uint32_t version; /* SLU_PROTOCOL_VERSION */
+    char name[SLU_NAME_BYTES_MAX + 1];
+    uint64_t created_ms; /* stream time starts here */
+    uint16_t n;
+    struct slu_genesis_node nodes[SLU_NODES_MAX];
+    bool open_rollups; /* any rollup id is allowed; the table may then be empty */
+    uint16_t rollup_count;
+    struct slu_genesis_rollup rollups[SLU_ROLLUPS_MAX];
+    struct slu_params params;
+    uint8_t chain_id[32]; /* derived: set by slu_genesis_seal */
+};
+
+#define SLU_GENESIS_BYTES_MAX (256u * 1024u)
+
+/** Fills `params` with the defaults of docs/PROTOCOL.md clause 9. */
+void slu_params_defaults(struct slu_params *params);
+
+/** Checks every bound (names unique and printable, ids in range and sorted, parameters within
+ * base/limits.h and consistent), then derives chain_id. `why` gets words for what is wrong, naming
+ * the field. Errors: CONFIG, MISMATCH (version). */
+SLU_MUST_USE int slu_genesis_seal(struct slu_genesis *genesis, char *why, size_t why_cap);
+
+/** f = floor((n-1)/3): how many nodes may be Byzantine. */
+uint16_t slu_genesis_f(const struct slu_genesis *genesis);
+/** q = n - f: the quorum. */
+uint16_t slu_genesis_q(const struct slu_genesis *genesis);
+/** Transactions that one lane may put into one block: entries_per_block_max / n, at least 1. */
+uint32_t slu_genesis_lane_quota_txs(const struct slu_genesis *genesis);
+/** Whether `rollup` may carry ordinary transactions on this chain. */
+bool slu_genesis_rollup_known(const struct slu_genesis *genesis, uint64_t rollup);
+
+#endif

@@ -1,0 +1,64 @@
+/* Envelopes: a transaction as it travels and as it is hashed (docs/PROTOCOL.md clause 5).
+ *
+ *     rollup u64 | valid_until_ms u64 | kind u8 | body_len u32 | body
+ *
+ * The id is the hash of the whole envelope: one id, one byte string. A batch payload is a plain
+ * concatenation of envelopes. */
+#ifndef SLU_WIRE_TX_H
+#define SLU_WIRE_TX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "wire/genesis.h"
+
+#define SLU_TX_HEAD_BYTES 21u
+
+enum slu_tx_kind {
+    SLU_TX_PLAIN = 0,
+    SLU_TX_BUNDLE = 1, /* reserved: not valid yet */
+    SLU_TX_SEALED = 2, /* reserved: not valid yet */
+};
+
+struct slu_tx {
+    uint64_t rollup;
+    uint64_t valid_until_ms; /* stream time */
+    uint8_t kind;            /* as found: any value, judged by slu_tx_check */
+    uint32_t body_len;
+    const uint8_t *body; /* in place */
+    const uint8_t *bytes; /* the whole envelope, in place */
+    uint32_t bytes_len;
+};
+
+/** Why an entry was refused at admission or dropped at ordering. Numbers are part of the delivered
+ * record: never renumbered. */
+enum slu_drop {
+    SLU_DROP_NONE = 0,
+    SLU_DROP_DUPLICATE = 1,   /* its id was delivered within the window */
+    SLU_DROP_EXPIRED = 2,     /* valid_until was past when it was ordered */
+    SLU_DROP_TOO_FAR = 3,     /* valid_until more than the dedup window ahead */
+    SLU_DROP_KIND = 4,        /* a body kind that this version does not know */
+    SLU_DROP_ROLLUP = 5,      /* a rollup that the genesis does not know */
+    SLU_DROP_SIZE = 6,        /* over tx_bytes_max, or empty */
+    SLU_DROP_MALFORMED = 7,   /* the batch does not parse from here on */
+    SLU_DROP_WINDOW_FULL = 8, /* dedup_entries_max ids are remembered already */
+    SLU_DROP_COUNT
+};
+
+/** A reason's word in JSON and metrics: "duplicate", "expired", ... Static storage. */
+const char *slu_drop_name(enum slu_drop drop);
+
+/** Reads one envelope at the cursor. False when the bytes do not hold a whole one. */
+bool slu_tx_read(struct slu_reader *reader, struct slu_tx *tx);
+/** Appends an envelope. The writer fails when it does not fit. */
+void slu_tx_write(struct slu_writer *writer, uint64_t rollup, uint64_t valid_until_ms, uint8_t kind,
+                  const uint8_t *body, uint32_t body_len);
+void slu_tx_id(uint8_t id32[32], const struct slu_genesis *genesis, const struct slu_tx *tx);
+/** The rules of clause 5 that need no state: size, kind, rollup, and valid_until against the stream
+ * time `now_ms` (past, or too far ahead). */
+enum slu_drop slu_tx_check(const struct slu_genesis *genesis, const struct slu_tx *tx,
+                           uint64_t now_ms);
+
+#endif

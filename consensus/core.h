@@ -1,0 +1,249 @@
+/* The core: the whole protocol of one node behind one door. Pure and deterministic: no I/O, no
+ * clock, no thread, no heap. The daemon (node/) and the simulator (tests/sim) run the very same code.
+ *
+ *         events                                            effects, in this order
+ *   message, submission,  --->  slu_core_step(core, ev, fx) --->  PERSIST (one sync for all)
+ *   timer, body, query,                                           SEND, SERVE, READ
+ *   ... , TURN                                                    ADMITTED, DURABLE, ANSWER, DELIVERED
+ *                                                                 the next deadline (fx->deadline_ms)
+ *
+ * A *turn* is a burst of events that ends with a TURN event; the core flushes what it gathered (an
+ * own batch, an ack vector) and the caller then executes the turn's effects:
+ *   1. every PERSIST is written and synced, in one sync;
+ *   2. only then every other effect is executed, in order.
+ * Turns are executed strictly one after another. The core does not wait for them: it may run ahead,
+ * since nothing leaves the node before everything written before it is durable (invariant 7).
+ * The caller tells the core with STORED how far the disk has come (it paces own batches by it).
+ *
+ * Restart: slu_core_init, slu_core_boot (consensus/recover.c) over the store, then a START event.
+ *
+ * Ownership: bytes that an effect points to live in the slu_effects or in the event's own message,
+ * so an event's message and payload must stay valid until the effects of its turn were executed.
+ * Thread: one thread owns a core. */
+#ifndef SLU_CONSENSUS_CORE_H
+#define SLU_CONSENSUS_CORE_H
+
+#include "base/arena.h"
+#include "base/limits.h"
+#include "consensus/store.h"
+#include "crypto/keyguard.h"
+#include "wire/genesis.h"
+#include "wire/message.h"
+#include "wire/tx.h"
+
+struct slu_core;
+
+#define SLU_TO_ALL UINT16_MAX /* every other node */
+
+enum slu_event_kind {
+    SLU_EVENT_START,    /* once, after boot */
+    SLU_EVENT_MESSAGE,  /* decoded, bounded, signature-checked */
+    SLU_EVENT_PEER_UP,  /* a link to `from` came up */
+    SLU_EVENT_SUBMIT,   /* transactions of a local client */
+    SLU_EVENT_QUERY,    /* where are these ids */
+    SLU_EVENT_BODY,     /* answer to a READ effect */
+    SLU_EVENT_STORED,   /* all turns up to `turn` are durable */
+    SLU_EVENT_TIMER,    /* the deadline passed (an early one does no harm) */
+    SLU_EVENT_TURN,     /* end of a burst */
+};
+
+struct slu_event {
+    enum slu_event_kind kind;
+    uint64_t now_ms;   /* monotonic; never falls */
+    uint64_t clock_ms; /* wall clock; may jump */
+    uint16_t from;     /* MESSAGE: the link's peer, PEER_UP */
+    union {
+        const struct slu_message *message;
+        struct {
+            uint64_t token;          /* returned in ADMITTED */
+            const uint8_t *envelopes; /* `count` envelopes back to back, checked for form */
+            size_t bytes;
+            uint32_t count; /* 1..SLU_SUBMIT_TXS_MAX */
+        } submit;
+        struct {
+            uint64_t token;        /* returned in ANSWER */
+            const uint8_t *ids;    /* count * 32 bytes */
+            uint32_t count;        /* 1..SLU_QUERY_IDS_MAX */
+        } query;
+        struct {
+            uint64_t tag; /* of the READ */
+            const uint8_t *header_and_payload; /* the BATCH record; NULL: it could not be read */
+            size_t bytes;
+        } body;
+        uint64_t turn; /* STORED */
+    };
+};
+
+enum slu_effect_kind {
+    SLU_EFFECT_PERSIST,   /* write a record */
+    SLU_EFFECT_FORGET,    /* delete the records of [key, key_end) */
+    SLU_EFFECT_SEND,      /* a message to a peer, or SLU_TO_ALL */
+    SLU_EFFECT_SERVE,     /* answer a peer's fetch from the store (consensus/serve.h) */
+    SLU_EFFECT_READ,      /* read a BATCH record, answer with BODY */
+    SLU_EFFECT_ADMITTED,  /* what became of a submission's transactions */
+    SLU_EFFECT_DURABLE,   /* own batches up to `position` are durable: the accepted are accepted */
+    SLU_EFFECT_ANSWER,    /* of a query */
+    SLU_EFFECT_DELIVERED, /* a height is delivered: its record is written */
+    SLU_EFFECT_TRACE,     /* a line for the log, rate limited by the caller */
+};
+
+/** What became of one submitted transaction. */
+struct slu_admission {
+    uint8_t id[32];
+    uint8_t status;    /* slu_admission_status */
+    uint64_t position; /* own lane's batch that carries it, when ACCEPTED */
+};
+
+enum slu_admission_status {
+    SLU_ADMIT_ACCEPTED = 0,
+    SLU_ADMIT_KNOWN = 1,     /* the same id is in the lane or was delivered: counts as accepted */
+    SLU_ADMIT_LANE_FULL = 2, /* the lane's window is full: try later or elsewhere */
+    SLU_ADMIT_DROP = 16,     /* + slu_drop: refused by a rule of clause 5 */
+};
+
+enum slu_tx_stage {
+    SLU_STAGE_UNKNOWN = 0,
+    SLU_STAGE_ACCEPTED = 1,  /* in this node's lane */
+    SLU_STAGE_CERTIFIED = 2, /* held by a quorum */
+    SLU_STAGE_ORDERED = 3,   /* in the cut of a final block that is not delivered here yet */
+    SLU_STAGE_FINAL = 4,     /* delivered at (height, index) */
+    SLU_STAGE_DROPPED = 5,   /* ordered and dropped at height, for `drop` */
+};
+
+struct slu_tx_status {
+    uint8_t id[32];
+    uint8_t stage; /* slu_tx_stage */
+    uint8_t drop;  /* slu_drop */
+    uint64_t height;
+    uint32_t index;
+};
+
+struct slu_effect {
+    enum slu_effect_kind kind;
+    union {
+        struct {
+            struct slu_record_key key;
+            const uint8_t *value;
+            size_t value_len;
+            const uint8_t *payload; /* appended to value; may be NULL */
+            size_t payload_len;
+        } persist;
+        struct {
+            struct slu_record_key from, to;
+        } forget;
+        struct {
+            uint16_t to;
+            uint8_t message_kind;
+            const uint8_t *body;
+            size_t body_len;
+            const uint8_t *payload;
+            size_t payload_len;
+        } send;
+        struct {
+            uint16_t to;
+            struct slu_fetch fetch;
+        } serve;
+        struct {
+            uint64_t tag;
+            struct slu_record_key key;
+        } read;
+        struct {
+            uint64_t token;
+            const struct slu_admission *items;
+            uint32_t count;
+            uint64_t position; /* highest own position that an ACCEPTED one is in; 0: none */
+        } admitted;
+        uint64_t durable_position;
+        struct {
+            uint64_t token;
+            const struct slu_tx_status *items;
+            uint32_t count;
+        } answer;
+        struct {
+            uint64_t height;
+            uint64_t time_ms;
+            uint32_t entries; /* delivered, without the dropped ones */
+        } delivered;
+        struct {
+            const char *text; /* logfmt fields, static or in the effects' bytes */
+        } trace;
+    };
+};
+
+/** The effects of one turn. The caller owns it and resets it after executing them. */
+struct slu_effects {
+    uint64_t turn; /* number of the turn, rising by one; set by the core at TURN */
+    uint32_t count;
+    struct slu_effect items[SLU_TURN_EFFECTS_MAX];
+    struct slu_arena bytes;
+    uint64_t deadline_ms; /* when the core wants a TIMER next (monotonic); UINT64_MAX: never */
+    /** Set when another step might not fit: the caller should end the turn now. */
+    bool nearly_full;
+};
+
+/** `arena_memory` of SLU_TURN_BYTES_MAX. */
+void slu_effects_init(struct slu_effects *effects, void *arena_memory);
+void slu_effects_reset(struct slu_effects *effects);
+
+/** Counters and gauges, for metrics, status and tests. Only ever grow, unless said. */
+struct slu_core_stats {
+    uint64_t view;            /* gauge: current view */
+    uint64_t final_view;      /* gauge */
+    uint64_t final_height;    /* gauge: height of the last final block known */
+    uint64_t delivered_height;/* gauge */
+    uint64_t stream_time_ms;  /* gauge: time of the last delivered block */
+    uint64_t views_notarized, views_nullified, views_skipped;
+    uint64_t blocks_proposed, blocks_final, blocks_empty;
+    uint64_t batches_made, batches_held, batches_adopted, batches_refused;
+    uint64_t acks_sent, reports_sent, votes_sent[SLU_VOTE_KINDS];
+    uint64_t fetches_sent, fetches_served, fetch_retries;
+    uint64_t txs_admitted, txs_known, txs_delivered, bytes_delivered;
+    uint64_t txs_refused[SLU_DROP_COUNT], txs_refused_lane_full;
+    uint64_t txs_dropped[SLU_DROP_COUNT];
+    uint64_t equivocations_seen; /* two headers of one owner at one position, two votes ... */
+    uint64_t own_pending_txs, own_pending_bytes; /* gauges: own lane, not delivered yet */
+    uint64_t dedup_entries;   /* gauge */
+    uint64_t window_full_views; /* times a view could not be entered for SLU_VIEW_WINDOW */
+    uint64_t freezes_signed;
+};
+
+struct slu_lane_status {
+    struct slu_tip acked;     /* highest that I acked */
+    struct slu_tip certified; /* highest known certified */
+    struct slu_tip committed; /* cut of the last final block */
+    uint64_t window_bytes;    /* held above the committed cut */
+    uint32_t incarnation;
+};
+
+struct slu_core_config {
+    const struct slu_genesis *genesis; /* must outlive the core */
+    uint16_t self;
+    struct slu_signer signer;
+    uint64_t seed; /* of the core's own generator (fetch order, table hashing) */
+};
+
+/** Bytes of memory that a core of this genesis needs (virtual; touched as it fills). */
+size_t slu_core_bytes(const struct slu_genesis *genesis);
+/** Builds a core in `memory` of slu_core_bytes, zeroed by the caller. */
+struct slu_core *slu_core_init(void *memory, const struct slu_core_config *config);
+
+/** Feeds a restarted core what its disk has. `first_start`: the disk is empty because this is the
+ * node's first start ever, so that it may vote from view 1; an empty disk without it follows the rule
+ * for a lost disk (clause 3.13). The permission may be given again until the first turn was synced,
+ * which holds the record that replaces it. Errors: CORRUPT (a record does not parse), IO. */
+SLU_MUST_USE int slu_core_boot(struct slu_core *core, const struct slu_store *store,
+                               bool first_start);
+
+/** The one door. Never fails: bad input was refused before, and a bug stops the process. */
+void slu_core_step(struct slu_core *core, const struct slu_event *event,
+                   struct slu_effects *effects);
+
+const struct slu_core_stats *slu_core_stats(const struct slu_core *core);
+void slu_core_lane_status(const struct slu_core *core, uint16_t lane,
+                          struct slu_lane_status *status);
+/** Milliseconds since something signed by `node` was heard; UINT64_MAX: never. */
+uint64_t slu_core_heard_ms_ago(const struct slu_core *core, uint16_t node, uint64_t now_ms);
+/** Whether the node holds back its votes because it lost its disk and is not yet back. */
+bool slu_core_rejoining(const struct slu_core *core);
+
+#endif

@@ -1,0 +1,350 @@
+/* Delivery: final blocks to entries, in height order, once every body is held (clause 4). */
+#include "consensus/order.h"
+
+#include <string.h>
+
+#include "consensus/state.h"
+#include "sluice/error.h"
+
+#define READS_MAX       16u
+#define READ_BYTES_MAX  (4u * 1024u * 1024u)
+#define OUTCOME_DROPPED UINT32_C(0x80000000)
+#define IDS_ENTRY_BYTES 36u
+
+/* A batch of the block that is being delivered. */
+struct planned {
+    struct slu_delivered_batch ref;
+    uint32_t bytes;
+};
+
+struct slu_order {
+    bool active; /* a block is being delivered */
+    struct slu_block block;
+    struct planned *plan; /* entries_per_block_max: a batch has at least one transaction */
+    uint32_t planned, asked, done;
+    uint32_t asked_bytes;
+    uint32_t entries, drops, ids;
+    uint8_t *ids_bytes;   /* ids x (id32, u32 outcome) */
+    uint8_t *drops_bytes; /* drops x slu_delivered_drop */
+    uint32_t *lane_paths; /* n * lane_window_batches places */
+    uint64_t next_tag;
+};
+
+size_t slu_order_bytes(const struct slu_genesis *g)
+{
+    size_t entries = g->params.entries_per_block_max;
+    return sizeof(struct slu_order) + entries * (sizeof(struct planned) + IDS_ENTRY_BYTES +
+                                                 SLU_DELIVERED_DROP_BYTES) +
+           (size_t)g->n * g->params.lane_window_batches * sizeof(uint32_t) + 128;
+}
+
+void slu_order_init(struct slu_core *c, struct slu_arena *arena)
+{
+    size_t entries = c->g->params.entries_per_block_max;
+    struct slu_order *o = slu_arena_take(arena, sizeof *o);
+    SLU_CHECK(o);
+    o->plan = slu_arena_take(arena, entries * sizeof *o->plan);
+    o->ids_bytes = slu_arena_take(arena, entries * IDS_ENTRY_BYTES);
+    o->drops_bytes = slu_arena_take(arena, entries * SLU_DELIVERED_DROP_BYTES);
+    o->lane_paths =
+        slu_arena_take(arena, (size_t)c->n * c->g->params.lane_window_batches * sizeof(uint32_t));
+    SLU_CHECK(o->plan && o->ids_bytes && o->drops_bytes && o->lane_paths);
+    c->order = o;
+}
+
+/* ---- which batches, in which order ---- */
+
+static bool plan_block(struct slu_core *c, const struct slu_block *block)
+{
+    struct slu_order *o = c->order;
+    uint32_t counts[SLU_NODES_MAX], window = c->g->params.lane_window_batches;
+    for (uint16_t l = 0; l < c->n; l++) {
+        const struct slu_lane *lane = &c->lanes[l];
+        const struct slu_tip *from = &c->delivered.cut[l];
+        counts[l] = 0;
+        if (block->cut[l].position <= from->position)
+            continue;
+        uint32_t tip = slu_lane_find(lane, block->cut[l].digest);
+        uint32_t *path = &o->lane_paths[(size_t)l * window];
+        if (tip == SLU_NONE)
+            return false;
+        counts[l] = slu_lane_path(c, lane, tip, from->position, from->digest, path);
+        if (counts[l] == SLU_NONE)
+            return false;
+        for (uint32_t i = 0; i < counts[l]; i++)
+            if (!lane->pool[path[i]].held)
+                return false;
+    }
+    o->planned = 0;
+    for (uint32_t round = 0;; round++) {
+        bool any = false;
+        for (uint16_t k = 0; k < c->n; k++) {
+            uint16_t l = (uint16_t)((block->height + k) % c->n);
+            if (round >= counts[l])
+                continue;
+            any = true;
+            /* Paths run from the tip down: the lowest position is last. */
+            uint32_t place = o->lane_paths[(size_t)l * window + counts[l] - 1 - round];
+            const struct slu_batch_header *h = &c->lanes[l].pool[place].h;
+            SLU_CHECK(o->planned < c->g->params.entries_per_block_max);
+            struct planned *p = &o->plan[o->planned++];
+            p->ref = (struct slu_delivered_batch){
+                .lane = l, .position = h->position, .txs = h->txs};
+            memcpy(p->ref.digest, h->digest, 32);
+            p->bytes = h->payload_bytes;
+        }
+        if (!any)
+            return true;
+    }
+}
+
+static void ask(struct slu_core *c)
+{
+    struct slu_order *o = c->order;
+    while (o->asked < o->planned && o->asked - o->done < READS_MAX &&
+           (o->asked == o->done || o->asked_bytes + o->plan[o->asked].bytes <= READ_BYTES_MAX)) {
+        const struct planned *p = &o->plan[o->asked];
+        struct slu_effect *fx = slu_fx_add(c, SLU_EFFECT_READ);
+        fx->read.tag = o->next_tag + o->asked;
+        fx->read.key =
+            (struct slu_record_key){.kind = SLU_REC_BATCH, .a = p->ref.lane, .b = p->ref.position};
+        memcpy(fx->read.key.digest, p->ref.digest, 32);
+        o->asked_bytes += p->bytes;
+        o->asked++;
+    }
+}
+
+/* ---- entries ---- */
+
+static void note_id(struct slu_order *o, const uint8_t id32[32], uint32_t outcome)
+{
+    struct slu_writer w = slu_writer_of(o->ids_bytes + (size_t)o->ids * IDS_ENTRY_BYTES,
+                                        IDS_ENTRY_BYTES);
+    slu_write_bytes(&w, id32, 32);
+    slu_write_u32(&w, outcome);
+    o->ids++;
+}
+
+static void note_drop(struct slu_core *c, uint32_t batch, uint32_t tx, enum slu_drop reason)
+{
+    struct slu_order *o = c->order;
+    struct slu_writer w =
+        slu_writer_of(o->drops_bytes + (size_t)o->drops * SLU_DELIVERED_DROP_BYTES,
+                      SLU_DELIVERED_DROP_BYTES);
+    slu_write_u32(&w, batch);
+    slu_write_u32(&w, tx);
+    slu_write_u8(&w, (uint8_t)reason);
+    o->drops++;
+    c->stats.txs_dropped[reason]++;
+}
+
+static void remember_dropped(struct slu_core *c, const uint8_t id32[32], uint64_t height,
+                             uint32_t reason)
+{
+    if (slu_idset_find(&c->dropped, id32))
+        return;
+    if (c->dropped.count == c->dropped.cap)
+        slu_idset_pop(&c->dropped);
+    slu_idset_add(&c->dropped, id32, height, reason, 0);
+}
+
+static void deliver_tx(struct slu_core *c, uint32_t batch, uint32_t index, const struct slu_tx *tx)
+{
+    struct slu_order *o = c->order;
+    uint8_t id[32];
+    slu_tx_id(id, c->g, tx);
+    enum slu_drop reason = slu_tx_check(c->g, tx, o->block.time_ms);
+    if (reason == SLU_DROP_NONE && slu_idset_find(&c->dedup, id))
+        reason = SLU_DROP_DUPLICATE;
+    if (reason == SLU_DROP_NONE && !slu_idset_add(&c->dedup, id, o->block.height, o->entries,
+                                                  (uint32_t)o->block.time_ms))
+        reason = SLU_DROP_WINDOW_FULL;
+    if (reason == SLU_DROP_NONE) {
+        note_id(o, id, o->entries++);
+        c->stats.txs_delivered++;
+        c->stats.bytes_delivered += tx->body_len;
+        return;
+    }
+    note_drop(c, batch, index, reason);
+    if (reason != SLU_DROP_DUPLICATE) {
+        note_id(o, id, OUTCOME_DROPPED | (uint32_t)reason);
+        remember_dropped(c, id, o->block.height, (uint32_t)reason);
+    }
+}
+
+static void deliver_batch(struct slu_core *c, const uint8_t *payload, size_t len)
+{
+    struct slu_order *o = c->order;
+    uint32_t txs = o->plan[o->done].ref.txs, at = 0;
+    struct slu_reader r = slu_reader_of(payload, len);
+    struct slu_tx tx;
+    while (at < txs && slu_tx_read(&r, &tx))
+        deliver_tx(c, o->done, at++, &tx);
+    for (; at < txs; at++)
+        note_drop(c, o->done, at, SLU_DROP_MALFORMED);
+}
+
+/* Ids leave the window when a block is more than dedup_window_ms past the one that delivered them;
+ * by then their valid_until is past as well. */
+static void expire(struct slu_core *c, uint64_t time_ms)
+{
+    const struct slu_idset_entry *oldest;
+    while ((oldest = slu_idset_oldest(&c->dedup)) != NULL &&
+           (uint32_t)((uint32_t)time_ms - oldest->c) > c->g->params.dedup_window_ms)
+        slu_idset_pop(&c->dedup);
+}
+
+/* ---- a block from start to end ---- */
+
+static void persist_delivered(struct slu_core *c)
+{
+    struct slu_order *o = c->order;
+    size_t cap = SLU_DELIVERED_HEAD_BYTES + (size_t)o->planned * SLU_DELIVERED_BATCH_BYTES +
+                 (size_t)o->drops * SLU_DELIVERED_DROP_BYTES;
+    struct slu_writer w = slu_writer_of(slu_fx_take(c, cap), cap);
+    slu_write_bytes(&w, o->block.digest, 32);
+    slu_write_u64(&w, o->block.height);
+    slu_write_u64(&w, o->block.time_ms);
+    slu_write_u32(&w, o->entries);
+    slu_write_u32(&w, o->planned);
+    slu_write_u32(&w, o->drops);
+    for (uint32_t i = 0; i < o->planned; i++) {
+        const struct slu_delivered_batch *ref = &o->plan[i].ref;
+        slu_write_u16(&w, ref->lane);
+        slu_write_u64(&w, ref->position);
+        slu_write_bytes(&w, ref->digest, 32);
+        slu_write_u32(&w, ref->txs);
+    }
+    slu_write_bytes(&w, o->drops_bytes, (size_t)o->drops * SLU_DELIVERED_DROP_BYTES);
+    SLU_CHECK(!w.failed && w.at == w.end);
+    struct slu_record_key key = {.kind = SLU_REC_DELIVERED, .a = o->block.height};
+    slu_fx_persist(c, &key, w.start, cap, NULL, 0);
+    if (o->ids == 0)
+        return;
+    size_t ids_len = (size_t)o->ids * IDS_ENTRY_BYTES;
+    struct slu_writer ids = slu_writer_of(slu_fx_take(c, 4 + ids_len), 4 + ids_len);
+    slu_write_u32(&ids, o->ids);
+    slu_write_bytes(&ids, o->ids_bytes, ids_len);
+    key.kind = SLU_REC_IDS;
+    slu_fx_persist(c, &key, ids.start, 4 + ids_len, NULL, 0);
+}
+
+static void finish(struct slu_core *c)
+{
+    struct slu_order *o = c->order;
+    persist_delivered(c);
+    struct slu_effect *fx = slu_fx_add(c, SLU_EFFECT_DELIVERED);
+    fx->delivered.height = o->block.height;
+    fx->delivered.time_ms = o->block.time_ms;
+    fx->delivered.entries = o->entries;
+    c->stats.blocks_empty += o->planned == 0;
+    c->delivered = o->block;
+    for (uint16_t l = 0; l < c->n; l++)
+        slu_lane_delivered(c, l, &c->delivered.cut[l]);
+    slu_own_delivered(c, c->delivered.cut[c->self].position);
+    o->next_tag += o->planned;
+    o->active = false;
+}
+
+static bool start_next(struct slu_core *c)
+{
+    struct slu_order *o = c->order;
+    const struct slu_block *next = slu_chain_final_at(c, c->delivered.height + 1);
+    if (!next || !plan_block(c, next))
+        return false;
+    o->block = *next;
+    o->active = true;
+    o->asked = o->done = o->asked_bytes = 0;
+    o->entries = o->drops = o->ids = 0;
+    expire(c, next->time_ms);
+    return true;
+}
+
+void slu_order_progress(struct slu_core *c)
+{
+    struct slu_order *o = c->order;
+    c->order_wanted = false;
+    while (c->started) {
+        if (c->fx->nearly_full) {
+            c->order_wanted = true; /* the next turn goes on */
+            return;
+        }
+        if (!o->active && !start_next(c))
+            return;
+        ask(c);
+        if (o->done < o->planned)
+            return; /* bodies are being read */
+        finish(c);
+    }
+}
+
+void slu_order_on_body(struct slu_core *c, const struct slu_event *event)
+{
+    struct slu_order *o = c->order;
+    if (!o->active || event->body.tag != o->next_tag + o->done)
+        return; /* of a delivery that was given up below */
+    const struct planned *p = &o->plan[o->done];
+    if (!event->body.header_and_payload ||
+        event->body.bytes != SLU_SIGNED_HEADER_BYTES + (size_t)p->bytes) {
+        /* The caller's disk lost it: a damaged store stops the node before this can happen. */
+        SLU_CHECK(!"a held body is readable");
+    }
+    deliver_batch(c, event->body.header_and_payload + SLU_SIGNED_HEADER_BYTES, p->bytes);
+    o->asked_bytes -= p->bytes;
+    o->done++;
+    c->order_wanted = true;
+}
+
+int slu_order_restore_ids(struct slu_core *c, uint64_t height, uint64_t time_ms,
+                          const uint8_t *value, size_t len)
+{
+    struct slu_reader r = slu_reader_of(value, len);
+    uint32_t count = slu_read_u32(&r);
+    if (r.failed || slu_reader_left(&r) != (size_t)count * IDS_ENTRY_BYTES)
+        return SLU_ERR_CORRUPT;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *id = slu_read_bytes(&r, 32);
+        uint32_t outcome = slu_read_u32(&r);
+        if (outcome & OUTCOME_DROPPED)
+            remember_dropped(c, id, height, outcome & ~OUTCOME_DROPPED);
+        else if (!slu_idset_find(&c->dedup, id) &&
+                 !slu_idset_add(&c->dedup, id, height, outcome, (uint32_t)time_ms))
+            return SLU_ERR_CORRUPT;
+    }
+    return SLU_OK;
+}
+
+/* ---- reading delivered records ---- */
+
+int slu_delivered_open(struct slu_delivered *record, const uint8_t *bytes, size_t len)
+{
+    struct slu_reader r = slu_reader_of(bytes, len);
+    slu_read_copy(&r, record->block, 32);
+    record->height = slu_read_u64(&r);
+    record->time_ms = slu_read_u64(&r);
+    record->entries = slu_read_u32(&r);
+    record->batch_count = slu_read_u32(&r);
+    record->drop_count = slu_read_u32(&r);
+    size_t batches = (size_t)record->batch_count * SLU_DELIVERED_BATCH_BYTES;
+    size_t drops = (size_t)record->drop_count * SLU_DELIVERED_DROP_BYTES;
+    if (r.failed || slu_reader_left(&r) != batches + drops)
+        return SLU_ERR_MALFORMED;
+    record->batches = slu_reader_of(r.at, batches);
+    record->drops = slu_reader_of(r.at + batches, drops);
+    return SLU_OK;
+}
+
+void slu_delivered_next_batch(struct slu_delivered *record, struct slu_delivered_batch *batch)
+{
+    batch->lane = slu_read_u16(&record->batches);
+    batch->position = slu_read_u64(&record->batches);
+    slu_read_copy(&record->batches, batch->digest, 32);
+    batch->txs = slu_read_u32(&record->batches);
+}
+
+void slu_delivered_next_drop(struct slu_delivered *record, struct slu_delivered_drop *drop)
+{
+    drop->batch = slu_read_u32(&record->drops);
+    drop->tx = slu_read_u32(&record->drops);
+    drop->reason = slu_read_u8(&record->drops);
+}

@@ -1,0 +1,52 @@
+/* From final blocks to entries (docs/PROTOCOL.md clause 4). Each height's delivered record refers to
+ * batches instead of copying them; a reader walks the batches in order and leaves out the dropped
+ * transactions. `index` of an entry is its place among the height's entries that were *not* dropped.
+ *
+ *     block 32 | height u64 | time_ms u64 | entries u32 | batches u32 | drops u32
+ *     batches x ( lane u16 | position u64 | digest 32 | txs u32 )
+ *     drops   x ( batch u32 | tx u32 | reason u8 )              sorted by (batch, tx)
+ *
+ * Order inside a height: lanes round-robin starting with lane (height mod n), one batch each, lowest
+ * position first; inside a batch its own order. */
+#ifndef SLU_CONSENSUS_ORDER_H
+#define SLU_CONSENSUS_ORDER_H
+
+#include "base/bytes.h"
+#include "wire/batch.h"
+
+struct slu_delivered_batch {
+    uint16_t lane;
+    uint64_t position;
+    uint8_t digest[32];
+    uint32_t txs;
+};
+
+struct slu_delivered_drop {
+    uint32_t batch; /* index into the record's batches */
+    uint32_t tx;    /* index inside the batch */
+    uint8_t reason; /* slu_drop */
+};
+
+struct slu_delivered {
+    uint8_t block[32];
+    uint64_t height;
+    uint64_t time_ms;
+    uint32_t entries;
+    uint32_t batch_count;
+    uint32_t drop_count;
+    struct slu_reader batches; /* at the first batch */
+    struct slu_reader drops;   /* at the first drop */
+};
+
+/** Opens a delivered record in place (lifetime of `bytes`); the counts are checked against its
+ * length. Errors: MALFORMED. */
+SLU_MUST_USE int slu_delivered_open(struct slu_delivered *record, const uint8_t *bytes, size_t len);
+/** The next batch or drop; call at most batch_count and drop_count times. */
+void slu_delivered_next_batch(struct slu_delivered *record, struct slu_delivered_batch *batch);
+void slu_delivered_next_drop(struct slu_delivered *record, struct slu_delivered_drop *drop);
+
+#define SLU_DELIVERED_HEAD_BYTES  60u
+#define SLU_DELIVERED_BATCH_BYTES 46u
+#define SLU_DELIVERED_DROP_BYTES  9u
+
+#endif

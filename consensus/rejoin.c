@@ -1,0 +1,132 @@
+/* The rule for a lost disk (clause 3.13). A node without its history may have signed anything before.
+ *
+ *     lost node                         every peer
+ *        | ---- REJOIN(nonce) ----------> |  from now on acks nothing of the lane below incarnation k
+ *        | <--- entry certificate ------- |  (durable first)
+ *        | <--- FREEZE(k, highest ack) -- |
+ *
+ * With q freezes: it votes only above the highest view that it could enter, plus one; whatever of its
+ * old lane could ever be certified is at or below the highest ack among them, so it continues its lane
+ * from there, with batches of incarnation k. */
+#include <string.h>
+
+#include "consensus/state.h"
+
+void slu_rejoin_start(struct slu_core *c)
+{
+    for (size_t i = 0; i < sizeof c->rejoin_nonce; i += 8) {
+        uint64_t word = slu_random(c) ^ c->clock_ms;
+        memcpy(c->rejoin_nonce + i, &word, 8);
+    }
+    c->lane_closed = true;
+    c->rejoin_due_ms = c->now_ms;
+    slu_fx_trace(c, "event=rejoin_started node=%u", c->self);
+}
+
+void slu_rejoin_tick(struct slu_core *c)
+{
+    if (!c->rejoining || c->now_ms < c->rejoin_due_ms)
+        return;
+    c->rejoin_due_ms = c->now_ms + c->g->params.resend_ms;
+    struct slu_message *m = c->scratch;
+    m->kind = SLU_MSG_REJOIN;
+    m->rejoin.node = c->self;
+    memcpy(m->rejoin.nonce, c->rejoin_nonce, 32);
+    for (uint16_t j = 0; j < c->n; j++)
+        if (j != c->self && !(c->froze >> j & 1))
+            slu_fx_send(c, j, m);
+}
+
+uint64_t slu_rejoin_deadline(const struct slu_core *c)
+{
+    if (c->rejoining)
+        return c->rejoin_due_ms;
+    return c->lane_closed && c->lane_open_ms ? c->lane_open_ms : UINT64_MAX;
+}
+
+static uint32_t next_incarnation(const struct slu_lane *lane)
+{
+    uint32_t seen = lane->pool[lane->mine].h.incarnation;
+    if (lane->pool[lane->certified].h.incarnation > seen)
+        seen = lane->pool[lane->certified].h.incarnation;
+    return (seen > lane->frozen_below ? seen : lane->frozen_below) + 1;
+}
+
+void slu_rejoin_on_request(struct slu_core *c, const struct slu_rejoin *rejoin, uint16_t from)
+{
+    if (rejoin->node != from || from == c->self || c->rejoining)
+        return;
+    struct slu_lane *lane = &c->lanes[from];
+    if (!slu_digest_is(lane->frozen_nonce, rejoin->nonce)) {
+        lane->frozen_below = next_incarnation(lane);
+        memcpy(lane->frozen_nonce, rejoin->nonce, 32);
+        struct slu_writer w = slu_writer_of(slu_fx_take(c, 36), 36);
+        slu_write_u32(&w, lane->frozen_below);
+        slu_write_bytes(&w, lane->frozen_nonce, 32);
+        struct slu_record_key key = {.kind = SLU_REC_STATE, .a = SLU_STATE_FREEZE, .b = from};
+        slu_fx_persist(c, &key, w.start, 36, NULL, 0);
+        c->stats.freezes_signed++;
+    }
+    slu_vote_send_entry(c, from);
+    struct slu_message *m = c->scratch;
+    m->kind = SLU_MSG_FREEZE;
+    m->freeze = (struct slu_freeze){
+        .node = c->self, .lane = from, .incarnation = lane->frozen_below, .tip = lane->acked};
+    if (lane->committed.position > lane->acked.position)
+        m->freeze.tip = lane->committed;
+    memcpy(m->freeze.nonce, rejoin->nonce, 32);
+    slu_freeze_digest(&m->freeze, c->g);
+    SLU_CHECK(!c->signer.sign(c->signer.context, m->freeze.signature, SLU_ROLE_FREEZE, 0,
+                              m->freeze.digest));
+    slu_fx_send(c, from, m);
+    slu_ack_send_full(c, from);
+}
+
+static void complete(struct slu_core *c)
+{
+    c->rejoining = false;
+    c->vote_floor = c->view + 1;
+    c->lane_open_ms = c->now_ms + UINT64_C(20) * c->g->params.resend_ms;
+    struct slu_writer w = slu_writer_of(slu_fx_take(c, 12), 12);
+    slu_write_u64(&w, c->vote_floor);
+    slu_write_u32(&w, c->incarnation);
+    struct slu_record_key key = {.kind = SLU_REC_STATE, .a = SLU_STATE_REJOIN};
+    slu_fx_persist(c, &key, w.start, 12, NULL, 0);
+    slu_fx_trace(c, "event=rejoined vote_floor=%llu incarnation=%u",
+                 (unsigned long long)c->vote_floor, c->incarnation);
+    slu_view_progress(c);
+}
+
+void slu_rejoin_on_freeze(struct slu_core *c, const struct slu_freeze *freeze)
+{
+    if (!c->rejoining || freeze->lane != c->self || freeze->node == c->self ||
+        !slu_digest_is(freeze->nonce, c->rejoin_nonce))
+        return;
+    c->froze |= UINT64_C(1) << freeze->node;
+    c->freezes[freeze->node] = freeze->tip;
+    if (freeze->incarnation > c->incarnation)
+        c->incarnation = freeze->incarnation;
+    if ((uint32_t)__builtin_popcountll(c->froze) >= c->q)
+        complete(c);
+}
+
+/* Opens the own lane again once every claimed tip is here, or is proven by nobody for long. */
+void slu_rejoin_lane(struct slu_core *c)
+{
+    if (!c->lane_closed || c->rejoining || !c->lane_open_ms)
+        return;
+    const struct slu_lane *lane = &c->lanes[c->self];
+    uint32_t missing = 0;
+    for (uint16_t j = 0; j < c->n; j++) {
+        const struct slu_tip *tip = &c->freezes[j];
+        if (!(c->froze >> j & 1) || tip->position <= lane->committed.position)
+            continue;
+        uint32_t place = slu_lane_find(lane, tip->digest);
+        missing += place == SLU_NONE || !lane->pool[place].held;
+    }
+    if (missing > 0 && (missing > c->f || c->now_ms < c->lane_open_ms))
+        return;
+    c->lane_closed = false;
+    slu_fx_trace(c, "event=own_lane_open position=%llu",
+                 (unsigned long long)lane->pool[lane->mine].h.position);
+}

@@ -1,0 +1,359 @@
+/* The inside of the core: one struct, in the order of the stations. Private to consensus/; every
+ * other room uses core.h. Each station's functions stand under its name; the .c files have the rules.
+ *
+ *     submit -> lane -> ack -> report -> view -> chain -> order
+ *                 \__________ fetch __________/
+ */
+#ifndef SLU_CONSENSUS_STATE_H
+#define SLU_CONSENSUS_STATE_H
+
+#include "base/arena.h"
+#include "base/limits.h"
+#include "consensus/core.h"
+#include "consensus/idset.h"
+
+#define SLU_NONE UINT32_MAX
+
+/** Longest canonical body of a message that is not a HEADERS or a long BLOCKS. */
+#define SLU_SMALL_MESSAGE_BYTES (8u * 1024u)
+
+/* ---- lanes (lane.c): a tree of headers per lane, rooted at the delivered and the final cut ---- */
+
+struct slu_header {
+    struct slu_batch_header h;
+    uint32_t parent, first_child, next_sibling; /* places in the lane's pool, or SLU_NONE */
+    uint32_t hash_next;                         /* chain of its bucket, or of the free list */
+    uint64_t support;                           /* nodes whose acks cover it */
+    bool held;                                  /* its body is on my disk (or in this turn) */
+    bool known;                                 /* its header is known; false: only a cut's tip */
+    bool certified;
+};
+
+/* One outstanding request for a lane's batches or headers. */
+struct slu_want {
+    bool active;
+    uint16_t peer;
+    uint64_t sent_ms;
+    struct slu_tip to;
+    uint64_t first_ms; /* when the lack was first seen; 0: none */
+};
+
+struct slu_lane {
+    struct slu_header *pool;
+    uint32_t *buckets;
+    uint32_t bucket_mask;
+    uint32_t free_list, used;
+    struct slu_tip delivered; /* cut of the last delivered block */
+    struct slu_tip committed; /* cut of the last final block known */
+    uint32_t mine;            /* tip of the chain that I hold and ack */
+    uint32_t certified;       /* highest certified header, or SLU_NONE */
+    struct slu_tip acked;     /* highest ack that I sent or am about to send */
+    bool ack_dirty;           /* acked is newer than my last ack vector */
+    bool forked;              /* two headers at one position were seen ... */
+    bool equivocated;         /* ... of one incarnation: the owner's fault */
+    uint32_t frozen_below;    /* I ack nothing of a lower incarnation (clause 3.13) */
+    uint64_t window_bytes;    /* held above the committed cut */
+    struct slu_want bodies, headers;
+    uint64_t whole_height;       /* all bodies of the final blocks up to here are held */
+    uint8_t frozen_nonce[32];    /* of the rejoin that frozen_below answers */
+};
+
+/* ---- fetch (fetch.c): small things asked for, each once per retry time ---- */
+
+#define SLU_SMALL_WANTS 64u
+
+struct slu_small_want {
+    struct slu_fetch fetch;
+    uint64_t sent_ms;
+    uint32_t tries; /* 0: free */
+};
+
+/* ---- acks (ack.c): who acked what, with the signed vector that shows it ---- */
+
+struct slu_ack_slot {
+    struct slu_ack_vector vector;
+    uint32_t references;
+};
+
+struct slu_ack_state {
+    struct slu_tip tip;
+    uint32_t slot; /* of the sender's vectors, or SLU_NONE */
+};
+
+/* ---- reports (report.c) ---- */
+
+#define SLU_REPORTS_PER_NODE 2u
+
+struct slu_report_slot {
+    struct slu_report report;
+    bool present;
+    bool verified; /* I hold a certificate for each of its tips */
+};
+
+struct slu_report_view {
+    uint64_t view;
+    struct slu_report_slot *slots; /* n * SLU_REPORTS_PER_NODE */
+};
+
+/* ---- views (view.c) ---- */
+
+struct slu_vote_slot {
+    bool present;
+    uint8_t block[32];
+    uint8_t signature[64];
+};
+
+struct slu_view_slot {
+    uint64_t view; /* 0: free */
+    struct slu_vote_slot *votes[SLU_VOTE_KINDS]; /* n each */
+    bool certified[SLU_VOTE_KINDS];
+    uint8_t notarized[32];  /* the block of N and F */
+    bool has_proposal;
+    bool refused;           /* the proposal is invalid for good */
+    struct slu_proposal proposal;
+    bool own[SLU_VOTE_KINDS]; /* what I signed in this view; durable */
+    uint8_t own_block[32];    /* the block of my Notarize */
+};
+
+struct slu_core {
+    const struct slu_genesis *g;
+    uint16_t n, self, f, q;
+    struct slu_signer signer;
+    uint64_t random;
+    uint64_t now_ms, clock_ms;
+    uint64_t turn, stored_turn;
+    bool started;
+    struct slu_effects *fx;
+    struct slu_core_stats stats;
+    uint64_t heard_ms[SLU_NODES_MAX]; /* last time something signed by the node came in */
+    bool heard_ever[SLU_NODES_MAX];
+
+    /* submit */
+    struct slu_idset pending; /* a: own position, b: 0 */
+    uint8_t *open_payload;
+    uint32_t open_bytes, open_txs;
+    uint64_t opened_ms;
+    uint32_t incarnation;
+    uint64_t own_durable; /* position up to which DURABLE was said */
+    struct slu_admission *admissions; /* SLU_SUBMIT_TXS_MAX */
+
+    /* lanes, acks */
+    struct slu_lane *lanes;
+    struct slu_ack_slot *ack_slots; /* n senders * ack_slots_each */
+    uint32_t ack_slots_each;
+    struct slu_ack_state *applied; /* [sender * n + lane] */
+    struct slu_ack_state *waiting; /* the same, acks of headers that I do not know yet */
+    uint64_t last_ack_ms;
+
+    /* reports */
+    struct slu_report_view reports[SLU_REPORT_VIEWS];
+    uint64_t reported_view; /* highest view that I made a report for */
+    struct slu_report own_report;
+
+    /* views */
+    struct slu_view_slot *views; /* SLU_VIEW_WINDOW */
+    uint64_t view;
+    uint64_t entered_ms, view_deadline_ms, heartbeat_due_ms;
+    bool shortened;
+    bool progress_wanted;
+    uint32_t growth_steps;
+    uint64_t final_view;
+    uint64_t vote_floor;      /* no vote in views at or below (clauses 3.12, 3.13) */
+    uint64_t forgotten_view;  /* vote records below are deleted */
+    uint64_t resend_due_ms, last_final_ms;
+    uint64_t resend_view;     /* the view at the last resend tick */
+
+    /* fetch */
+    struct slu_small_want wants[SLU_SMALL_WANTS];
+    uint32_t fetch_rotation;
+    uint64_t fetch_again_ms; /* when to ask again; 0: nothing is asked */
+
+    /* chain */
+    struct slu_block *blocks; /* above the final view, unordered: SLU_PENDING_BLOCKS */
+    uint32_t block_count;
+    const struct slu_block **block_path; /* scratch of a commit */
+    struct slu_block head;            /* last final block whose content I have */
+    struct slu_cert head_cert;
+    bool has_head_cert;
+    struct slu_cert want_head;        /* an F whose block I lack */
+    bool wants_head;
+    struct slu_block *finals;         /* ring by height: delivered+1 .. finals_top */
+    uint64_t finals_top;
+    uint64_t finals_fetch_ms;
+
+    /* order */
+    struct slu_block delivered; /* last delivered block */
+    struct slu_idset dedup;     /* a: height, b: outcome, c: low bits of its time */
+    struct slu_idset dropped;   /* the same, of dropped ones; answers queries only */
+    struct slu_order *order;
+    bool order_wanted;          /* a block may have become deliverable */
+
+    /* rejoin (recover.c) */
+    bool rejoining;
+    uint8_t rejoin_nonce[32];
+    uint64_t rejoin_due_ms;    /* when to ask again */
+    uint64_t froze;            /* nodes whose freeze I have */
+    struct slu_tip *freezes;   /* n of them: each node's highest ack of my lane */
+    bool lane_closed;          /* own lane may not grow until its old tip is back */
+    uint64_t lane_open_ms;     /* when claims that nobody could prove are dropped */
+    bool first_start;
+
+    struct slu_message *scratch; /* for encoding what is sent */
+    struct slu_block work_block;
+    uint32_t *path;              /* lane walks: lane_window_batches + 1 */
+};
+
+/* core.c */
+uint64_t slu_random(struct slu_core *c);
+static inline struct slu_tip slu_tip_zero(void)
+{
+    return (struct slu_tip){.position = 0};
+}
+bool slu_digest_is(const uint8_t a[32], const uint8_t b[32]);
+
+/* effects.c: appending effects; all bytes go to the turn's arena */
+void slu_fx_send(struct slu_core *c, uint16_t to, const struct slu_message *message);
+void slu_fx_send_batch(struct slu_core *c, uint16_t to, const struct slu_batch_header *header,
+                       const uint8_t *payload);
+void slu_fx_persist(struct slu_core *c, const struct slu_record_key *key, const uint8_t *value,
+                    size_t len, const uint8_t *payload, size_t payload_len);
+void slu_fx_forget(struct slu_core *c, const struct slu_record_key *from,
+                   const struct slu_record_key *to);
+void slu_fx_trace(struct slu_core *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+uint8_t *slu_fx_take(struct slu_core *c, size_t bytes);
+struct slu_effect *slu_fx_add(struct slu_core *c, enum slu_effect_kind kind);
+
+/* submit.c: own transactions, own batches */
+void slu_submit(struct slu_core *c, const struct slu_event *event);
+void slu_submit_turn(struct slu_core *c);
+uint64_t slu_submit_deadline(const struct slu_core *c);
+void slu_query(struct slu_core *c, const struct slu_event *event);
+void slu_own_delivered(struct slu_core *c, uint64_t position);
+void slu_submit_restore(struct slu_core *c, const struct slu_batch_header *header,
+                        const uint8_t *payload);
+
+/* lane.c */
+size_t slu_lane_bytes(const struct slu_genesis *g);
+void slu_lane_init(struct slu_core *c, struct slu_lane *lane, struct slu_arena *arena);
+uint32_t slu_lane_find(const struct slu_lane *lane, const uint8_t digest32[32]);
+void slu_lane_on_batch(struct slu_core *c, const struct slu_batch *batch, bool own);
+void slu_lane_on_headers(struct slu_core *c, const struct slu_headers *headers);
+void slu_lane_restore(struct slu_core *c, const struct slu_batch_header *header);
+void slu_lane_certified(struct slu_core *c, uint16_t lane, uint32_t place);
+void slu_lane_commit(struct slu_core *c, uint16_t lane, const struct slu_tip *tip);
+void slu_lane_delivered(struct slu_core *c, uint16_t lane, const struct slu_tip *tip);
+void slu_lane_extend(struct slu_core *c, uint16_t lane);
+uint32_t slu_lane_path(struct slu_core *c, const struct slu_lane *lane, uint32_t place,
+                       uint64_t above, const uint8_t above_digest32[32], uint32_t *path);
+bool slu_lane_usable(const struct slu_lane *lane, uint32_t place);
+
+/* ack.c */
+void slu_ack_on_vector(struct slu_core *c, const struct slu_ack_vector *vector);
+void slu_ack_header_known(struct slu_core *c, uint16_t lane, uint32_t place);
+void slu_ack_forget(struct slu_core *c, uint16_t lane, uint64_t up_to);
+void slu_ack_turn(struct slu_core *c);
+void slu_ack_send_full(struct slu_core *c, uint16_t to);
+void slu_ack_serve(struct slu_core *c, uint16_t to, const struct slu_fetch *fetch);
+uint64_t slu_ack_deadline(const struct slu_core *c);
+
+/* block.c: the pure computation */
+bool slu_block_compute(struct slu_core *c, struct slu_block *out, const struct slu_block *parent,
+                       uint64_t view, const struct slu_report *const *reports);
+uint64_t slu_heartbeat_ms(const struct slu_genesis *g, const struct slu_block *parent);
+
+/* report.c */
+void slu_report_on_report(struct slu_core *c, const struct slu_report *report, bool wanted);
+bool slu_report_has_new(const struct slu_core *c, const struct slu_block *base);
+void slu_report_make(struct slu_core *c, uint64_t view);
+void slu_report_maybe(struct slu_core *c);
+void slu_report_recheck(struct slu_core *c);
+uint32_t slu_report_count(const struct slu_core *c, uint64_t view, bool verified, bool others);
+void slu_report_restore(struct slu_core *c, const struct slu_report *report);
+struct slu_report_slot *slu_report_find(struct slu_core *c, uint64_t view, uint16_t node,
+                                        const uint8_t digest32[32]);
+struct slu_report_slot *slu_report_any(struct slu_core *c, uint64_t view, uint16_t node,
+                                       bool verified);
+bool slu_report_is_wanted(struct slu_core *c, const struct slu_report *report);
+
+/* view.c */
+struct slu_view_slot *slu_view_slot(struct slu_core *c, uint64_t view);
+struct slu_view_slot *slu_view_peek(const struct slu_core *c, uint64_t view);
+void slu_view_enter(struct slu_core *c, uint64_t view);
+/** Notes that a proposal or a Notarize may have become possible; slu_view_run then tries. */
+void slu_view_progress(struct slu_core *c);
+void slu_view_run(struct slu_core *c);
+void slu_view_tick(struct slu_core *c);
+uint64_t slu_view_deadline(const struct slu_core *c);
+void slu_view_reports_changed(struct slu_core *c);
+void slu_view_finalized(struct slu_core *c);
+uint16_t slu_view_leader(const struct slu_core *c, uint64_t view);
+/* The parent of a proposal of `view`; false while certificates are missing (they are asked for). */
+bool slu_view_parent(struct slu_core *c, uint64_t view, uint64_t *parent_view,
+                     uint8_t digest32[32]);
+void slu_view_on_proposal(struct slu_core *c, const struct slu_proposal *proposal);
+
+/* vote.c */
+void slu_vote_on_vote(struct slu_core *c, const struct slu_vote *vote, uint16_t from);
+void slu_vote_on_cert(struct slu_core *c, const struct slu_cert *cert, uint16_t from);
+bool slu_vote_allowed(const struct slu_core *c, uint64_t view);
+void slu_vote_notarize(struct slu_core *c, struct slu_view_slot *slot,
+                       const struct slu_block *block, const struct slu_report *const *reports);
+void slu_vote_nullify(struct slu_core *c, uint64_t view);
+void slu_vote_finalize(struct slu_core *c, struct slu_view_slot *slot);
+bool slu_vote_cert(const struct slu_core *c, uint64_t view, enum slu_vote_kind kind,
+                   struct slu_cert *out);
+void slu_vote_send_own(struct slu_core *c, uint16_t to, uint64_t view);
+void slu_vote_send_entry(struct slu_core *c, uint16_t to);
+void slu_vote_resend_above_final(struct slu_core *c, uint16_t to);
+void slu_vote_restore(struct slu_core *c, const struct slu_vote *vote);
+void slu_vote_restore_cert(struct slu_core *c, const struct slu_cert *cert);
+void slu_vote_tally(struct slu_core *c, struct slu_view_slot *slot, enum slu_vote_kind kind,
+                    uint16_t node, const uint8_t block32[32], const uint8_t signature64[64]);
+void slu_vote_serve_views(struct slu_core *c, uint16_t to, const struct slu_fetch *fetch);
+
+/* chain.c */
+const struct slu_block *slu_chain_find(const struct slu_core *c, const uint8_t digest32[32]);
+const struct slu_block *slu_chain_best(struct slu_core *c);
+void slu_chain_add(struct slu_core *c, const struct slu_block *block);
+void slu_chain_on_blocks(struct slu_core *c, const struct slu_blocks *blocks, uint16_t from);
+void slu_chain_final(struct slu_core *c, const struct slu_cert *cert, uint16_t from);
+void slu_chain_restore_head(struct slu_core *c, const struct slu_block *block,
+                            const struct slu_cert *cert);
+const struct slu_block *slu_chain_final_at(const struct slu_core *c, uint64_t height);
+void slu_chain_restore_final(struct slu_core *c, const struct slu_block *block);
+void slu_chain_serve_block(struct slu_core *c, uint16_t to, const struct slu_fetch *fetch);
+
+/* order.c */
+size_t slu_order_bytes(const struct slu_genesis *g);
+void slu_order_init(struct slu_core *c, struct slu_arena *arena);
+void slu_order_progress(struct slu_core *c);
+void slu_order_on_body(struct slu_core *c, const struct slu_event *event);
+int slu_order_restore_ids(struct slu_core *c, uint64_t height, uint64_t time_ms,
+                          const uint8_t *value, size_t len);
+
+/* fetch.c */
+void slu_fetch_tick(struct slu_core *c);
+uint64_t slu_fetch_deadline(const struct slu_core *c);
+/** Asks for something small (certificates, a report, a block) unless it was asked a moment ago. First
+ * a node of the set `preferred`, then, on each retry, another one. digest32 may be NULL. */
+void slu_fetch_want(struct slu_core *c, enum slu_fetch_what what, uint16_t lane, uint64_t from,
+                    uint64_t until, const uint8_t *digest32, uint64_t preferred);
+/** Asks for the headers of a lane up to `tip`. */
+void slu_fetch_headers(struct slu_core *c, uint16_t lane, const struct slu_tip *tip,
+                       uint64_t preferred);
+void slu_fetch_on_request(struct slu_core *c, const struct slu_fetch *fetch, uint16_t from);
+/** A batch of the lane came in. */
+void slu_fetch_progress(struct slu_core *c, uint16_t lane);
+
+/* recover.c: boot; rejoin.c: the rule for a lost disk */
+void slu_vote_recount(struct slu_core *c);
+void slu_view_restart(struct slu_core *c);
+void slu_rejoin_start(struct slu_core *c);
+void slu_rejoin_tick(struct slu_core *c);
+void slu_rejoin_on_request(struct slu_core *c, const struct slu_rejoin *rejoin, uint16_t from);
+void slu_rejoin_on_freeze(struct slu_core *c, const struct slu_freeze *freeze);
+void slu_rejoin_lane(struct slu_core *c);
+uint64_t slu_rejoin_deadline(const struct slu_core *c);
+
+#endif

@@ -354,12 +354,27 @@ static void refuse(struct slu_core *c, struct slu_view_slot *slot, const char *w
     slu_vote_nullify(c, slot->view);
 }
 
+/* f+1 nodes voted for a proposal that did not reach me: one of them is honest and has it. */
+static void want_proposal(struct slu_core *c, const struct slu_view_slot *slot)
+{
+    uint64_t voters = 0;
+    for (uint16_t j = 0; j < c->n; j++)
+        if (slot->votes[SLU_NOTARIZE][j].present)
+            voters |= UINT64_C(1) << j;
+    if (__builtin_popcountll(voters) > (int)c->f && c->n > 1)
+        slu_fetch_want(c, SLU_FETCH_PROPOSAL, 0, slot->view, 0, NULL, voters);
+}
+
 static void try_notarize(struct slu_core *c)
 {
     struct slu_view_slot *slot = slu_view_peek(c, c->view);
-    if (!slot || !slot->has_proposal || slot->refused || !slu_vote_allowed(c, c->view) ||
-        slot->own[SLU_NOTARIZE] || slot->own[SLU_NULLIFY] || slot->own[SLU_FINALIZE])
+    if (!slot || slot->refused || !slu_vote_allowed(c, c->view) || slot->own[SLU_NOTARIZE] ||
+        slot->own[SLU_NULLIFY] || slot->own[SLU_FINALIZE])
         return;
+    if (!slot->has_proposal) {
+        want_proposal(c, slot);
+        return;
+    }
     const struct slu_proposal *p = &slot->proposal;
     enum readiness ancestry = check_ancestry(c, p);
     if (ancestry == NEVER) {

@@ -82,6 +82,8 @@ static void apply(struct slu_core *c, uint16_t sender, uint16_t index, uint32_t 
     struct slu_ack_state *applied = state_of(c->applied, c, sender, index);
     if (applied->slot != SLU_NONE) {
         uint32_t old = slu_lane_find(lane, applied->tip.digest);
+        if (old != SLU_NONE && slu_lane_descends(lane, old, place))
+            return; /* covered by what I know already */
         if (old != SLU_NONE && !leave_chain(c, lane, sender, old, place))
             return;
     }
@@ -113,18 +115,18 @@ static void take_ack(struct slu_core *c, uint16_t sender, uint32_t slot,
     const struct slu_tip *tip = &ack->tip;
     if (sender == c->self && tip->position > lane->acked.position)
         lane->acked = *tip; /* said before my disk was lost: never ack another digest there */
-    if (tip->position <= lane->committed.position)
+    if (tip->position <= lane->committed.position ||
+        tip->position > lane->committed.position + 2 * c->g->params.lane_window_batches)
         return;
-    if (tip->position <= state_of(c->applied, c, sender, ack->lane)->tip.position)
-        return; /* honest acks of a lane rise: this one is old */
     uint32_t place = slu_lane_find(lane, tip->digest);
     if (place != SLU_NONE && lane->pool[place].known) {
         if (lane->pool[place].h.position == tip->position)
             apply(c, sender, ack->lane, slot, place);
         return;
     }
+    /* The newest one waits: a false ack of a far position must not keep a true one out. */
     struct slu_ack_state *waiting = state_of(c->waiting, c, sender, ack->lane);
-    if (tip->position > waiting->tip.position)
+    if (!slu_digest_is(waiting->tip.digest, tip->digest))
         set_state(c, sender, waiting, tip, slot);
 }
 
@@ -186,7 +188,9 @@ static void sign_vector(struct slu_core *c, struct slu_ack_vector *vector)
 static void persist_ack(struct slu_core *c, uint16_t lane, const struct slu_tip *tip)
 {
     struct slu_record_key key = {.kind = SLU_REC_ACK, .a = lane, .b = tip->position};
-    slu_fx_persist(c, &key, tip->digest, 32, NULL, 0);
+    uint8_t *digest = slu_fx_take(c, 32); /* `tip` moves on before the turn is executed */
+    memcpy(digest, tip->digest, 32);
+    slu_fx_persist(c, &key, digest, 32, NULL, 0);
 }
 
 static uint64_t tick_due_ms(const struct slu_core *c)

@@ -155,7 +155,8 @@ static void commit(struct slu_core *c, const struct slu_block *block, const stru
     c->head = *block;
     c->head_cert = *cert;
     c->has_head_cert = true;
-    c->wants_head = false;
+    if (c->want_head.view <= cert->view)
+        c->wants_head = false;
     persist_head(c);
     for (uint16_t l = 0; l < c->n; l++)
         slu_lane_commit(c, l, &c->head.cut[l]);
@@ -219,8 +220,9 @@ static void on_range(struct slu_core *c, const struct slu_blocks *blocks, uint16
     c->finals_fetch_ms = 0; /* the next range may be asked for at once */
     if (c->wants_head && slu_digest_is(last->digest, c->want_head.block)) {
         on_single(c, last);
-    } else if (blocks->cert.view > c->final_view) {
-        c->final_view = blocks->cert.view;
+    } else if (last->height > c->head.height) {
+        if (blocks->cert.view > c->final_view)
+            c->final_view = blocks->cert.view;
         commit(c, last, &blocks->cert);
         slu_view_enter(c, blocks->cert.view + 1);
     }

@@ -82,19 +82,21 @@ void slu_fetch_want(struct slu_core *c, enum slu_fetch_what what, uint16_t lane,
 void slu_fetch_headers(struct slu_core *c, uint16_t index, const struct slu_tip *tip,
                        uint64_t preferred)
 {
-    struct slu_lane *lane = &c->lanes[index];
+    const struct slu_lane *lane = &c->lanes[index];
     uint64_t from = lane->pool[lane->certified].h.position + 1;
     if (tip->position < from)
         return; /* beside the certified chain: no honest node can have it certified */
-    if (lane->headers.active && c->now_ms < lane->headers.sent_ms + retry_ms(c))
-        return;
-    struct slu_fetch fetch = {
-        .what = SLU_FETCH_HEADERS, .lane = index, .from = from, .to = tip->position};
-    memcpy(fetch.digest, tip->digest, 32);
-    lane->headers.active = true;
-    lane->headers.sent_ms = c->now_ms;
-    lane->headers.to = *tip;
-    send_fetch(c, pick_peer(c, preferred), &fetch);
+    slu_fetch_want(c, SLU_FETCH_HEADERS, index, from, tip->position, tip->digest, preferred);
+}
+
+bool slu_fetch_is_wanted(const struct slu_core *c, enum slu_fetch_what what,
+                         const uint8_t digest32[32])
+{
+    for (uint32_t i = 0; i < SLU_SMALL_WANTS; i++)
+        if (c->wants[i].tries && c->wants[i].fetch.what == what &&
+            slu_digest_is(c->wants[i].fetch.digest, digest32))
+            return true;
+    return false;
 }
 
 /* Whether the lane's part of the final block `block` after `before` is held. */
@@ -132,52 +134,75 @@ static bool history_need(struct slu_core *c, uint16_t index, struct slu_fetch *n
             need->from = before->cut[index].position + 1;
             need->to = need->from + BATCHES_PER_FETCH - 1;
             const struct slu_tip *top = &slu_chain_final_at(c, c->finals_top)->cut[index];
-            if (need->to >= top->position) {
+            uint64_t room = lane->delivered.position + c->g->params.lane_window_batches;
+            if (need->to > top->position)
                 need->to = top->position;
-                memcpy(need->digest, top->digest, 32);
-            }
-            return need->to <= lane->delivered.position + c->g->params.lane_window_batches;
+            if (need->to > room)
+                need->to = room; /* the pool holds one window of history */
+            return need->to >= need->from;
         }
         lane->whole_height++;
     }
     return false;
 }
 
-/* What I lack above the committed cut: the certified chain, or what others acked. */
+/* The body range that leads to a header that I know but do not hold. */
+static bool range_to(const struct slu_core *c, uint16_t index, uint32_t target,
+                     struct slu_fetch *need)
+{
+    const struct slu_lane *lane = &c->lanes[index];
+    uint32_t at = target;
+    while (at != SLU_NONE && !slu_lane_usable(lane, at))
+        at = lane->pool[at].parent;
+    if (at == SLU_NONE || at == target)
+        return false;
+    need->from = lane->pool[at].h.position + 1;
+    need->to = lane->pool[target].h.position;
+    memcpy(need->digest, lane->pool[target].h.digest, 32);
+    return true;
+}
+
+/* What node j acked and I lack: one that I know the header of, or one that I never heard of. */
+static bool lacks_ack_of(const struct slu_core *c, uint16_t index, uint16_t j,
+                         struct slu_fetch *need)
+{
+    const struct slu_lane *lane = &c->lanes[index];
+    const struct slu_ack_state *applied = &c->applied[(size_t)j * c->n + index];
+    const struct slu_ack_state *waiting = &c->waiting[(size_t)j * c->n + index];
+    if (applied->slot != SLU_NONE && applied->tip.position > lane->committed.position) {
+        uint32_t place = slu_lane_find(lane, applied->tip.digest);
+        if (place != SLU_NONE && range_to(c, index, place, need))
+            return true;
+    }
+    uint64_t have = lane->pool[lane->mine].h.position;
+    if (waiting->slot == SLU_NONE || waiting->tip.position <= lane->committed.position ||
+        waiting->tip.position > lane->committed.position + c->g->params.lane_window_batches)
+        return false;
+    if (have >= waiting->tip.position)
+        have = lane->committed.position; /* mine is another chain */
+    need->from = have + 1;
+    need->to = waiting->tip.position;
+    memcpy(need->digest, waiting->tip.digest, 32);
+    return true;
+}
+
+/* What I lack above the committed cut: the certified chain first, then what others acked, each in
+ * its turn, so that nobody's false ack hides the others'. */
 static bool live_need(struct slu_core *c, uint16_t index, struct slu_fetch *need, uint64_t *who)
 {
     const struct slu_lane *lane = &c->lanes[index];
-    uint32_t at = lane->certified;
-    struct slu_tip target = {.position = lane->pool[at].h.position};
-    memcpy(target.digest, lane->pool[at].h.digest, 32);
-    *who = lane->pool[at].support;
-    while (at != SLU_NONE && !slu_lane_usable(lane, at))
-        at = lane->pool[at].parent;
-    if (at == SLU_NONE)
-        return false;
-    uint64_t have = lane->pool[at].h.position;
-    if (have == target.position) {
-        have = lane->pool[lane->mine].h.position;
-        for (uint16_t j = 0; j < c->n; j++) {
-            const struct slu_ack_state *waiting = &c->waiting[(size_t)j * c->n + index];
-            if (waiting->slot != SLU_NONE && waiting->tip.position > target.position) {
-                target = waiting->tip;
-                *who = UINT64_C(1) << j;
-            }
-        }
-        if (target.position == lane->pool[at].h.position)
-            return false;
-        if (have >= target.position)
-            have = lane->pool[at].h.position; /* mine is another chain: from the certified on */
+    bool found = range_to(c, index, lane->certified, need);
+    *who = lane->pool[lane->certified].support;
+    for (uint16_t k = 0; !found && k < c->n; k++) {
+        uint16_t j = (uint16_t)((c->fetch_rotation + k) % c->n);
+        found = j != c->self && lacks_ack_of(c, index, j, need);
+        *who = UINT64_C(1) << j;
     }
-    need->from = have + 1;
-    need->to = target.position;
-    memcpy(need->digest, target.digest, 32);
-    if (need->to - need->from >= BATCHES_PER_FETCH) {
+    if (found && need->to - need->from >= BATCHES_PER_FETCH) {
         need->to = need->from + BATCHES_PER_FETCH - 1;
         memset(need->digest, 0, 32);
     }
-    return true;
+    return found;
 }
 
 static void lane_tick(struct slu_core *c, uint16_t index)
@@ -194,13 +219,8 @@ static void lane_tick(struct slu_core *c, uint16_t index)
     }
     if (!want->first_ms)
         want->first_ms = c->now_ms ? c->now_ms : 1;
-    uint64_t patience = history ? 0 : c->g->params.delta_ms;
-    if (c->now_ms < want->first_ms + patience) {
-        uint64_t at = want->first_ms + patience;
-        if (c->fetch_again_ms == 0 || at < c->fetch_again_ms)
-            c->fetch_again_ms = at;
+    if (!history && !slu_fetch_patience(c, want->first_ms))
         return;
-    }
     if (want->active && c->now_ms < want->sent_ms + retry_ms(c))
         return;
     if (want->active)
@@ -242,6 +262,17 @@ static void finals_tick(struct slu_core *c)
     c->finals_fetch_ms = c->now_ms ? c->now_ms : 1;
     struct slu_fetch fetch = {.what = SLU_FETCH_FINALS, .from = c->finals_top + 1};
     send_fetch(c, pick_peer(c, UINT64_MAX), &fetch);
+}
+
+/* Whether Δ passed since `since_ms`; else looks again then. */
+bool slu_fetch_patience(struct slu_core *c, uint64_t since_ms)
+{
+    uint64_t at = since_ms + c->g->params.delta_ms;
+    if (c->now_ms >= at)
+        return true;
+    if (c->fetch_again_ms == 0 || at < c->fetch_again_ms)
+        c->fetch_again_ms = at;
+    return false;
 }
 
 /* Runs at the end of each turn. */

@@ -194,7 +194,8 @@ uint32_t slu_lane_path(struct slu_core *c, const struct slu_lane *lane, uint32_t
     return count;
 }
 
-static bool descends(const struct slu_lane *lane, uint32_t place, uint32_t from)
+/* Whether `place` is `from` or builds on it. */
+bool slu_lane_descends(const struct slu_lane *lane, uint32_t place, uint32_t from)
 {
     uint64_t floor = lane->pool[from].h.position;
     while (place != SLU_NONE && lane->pool[place].h.position > floor)
@@ -204,11 +205,25 @@ static bool descends(const struct slu_lane *lane, uint32_t place, uint32_t from)
 
 /* ---- my chain ---- */
 
-static bool may_ack(const struct slu_lane *lane, const struct slu_header *node)
+/* Whether the owner went on from here after it lost its disk: a held descendant is of an
+ * incarnation that I may ack. */
+static bool leads_to_new(const struct slu_lane *lane, uint32_t place)
 {
+    for (uint32_t at = lane->pool[place].first_child; at != SLU_NONE;
+         at = lane->pool[at].next_sibling)
+        if (lane->pool[at].held &&
+            (lane->pool[at].h.incarnation >= lane->frozen_below || leads_to_new(lane, at)))
+            return true;
+    return false;
+}
+
+static bool may_ack(const struct slu_lane *lane, uint32_t place)
+{
+    const struct slu_header *node = &lane->pool[place];
     if (node->certified)
         return true;
-    return !lane->equivocated && node->h.incarnation >= lane->frozen_below;
+    return !lane->equivocated &&
+           (node->h.incarnation >= lane->frozen_below || leads_to_new(lane, place));
 }
 
 void slu_lane_extend(struct slu_core *c, uint16_t index)
@@ -218,12 +233,12 @@ void slu_lane_extend(struct slu_core *c, uint16_t index)
         uint32_t next = SLU_NONE;
         for (uint32_t at = lane->pool[lane->mine].first_child; at != SLU_NONE;
              at = lane->pool[at].next_sibling) {
-            if (!lane->pool[at].held)
+            if (!lane->pool[at].held || !may_ack(lane, at))
                 continue;
             if (next == SLU_NONE || (lane->pool[at].certified && !lane->pool[next].certified))
                 next = at;
         }
-        if (next == SLU_NONE || !may_ack(lane, &lane->pool[next]))
+        if (next == SLU_NONE)
             return;
         lane->mine = next;
         const struct slu_batch_header *h = &lane->pool[next].h;
@@ -240,12 +255,12 @@ static void adopt(struct slu_core *c, uint16_t index)
 {
     struct slu_lane *lane = &c->lanes[index];
     uint32_t tip = lane->certified;
-    if (descends(lane, lane->mine, tip))
+    if (slu_lane_descends(lane, lane->mine, tip))
         return;
     uint32_t at = tip;
     while (at != SLU_NONE && !slu_lane_usable(lane, at))
         at = lane->pool[at].parent;
-    if (at == SLU_NONE || descends(lane, lane->mine, at))
+    if (at == SLU_NONE || slu_lane_descends(lane, lane->mine, at))
         return; /* on the same chain, or its bodies are still to come */
     c->stats.batches_adopted++;
     lane->mine = at;
@@ -305,9 +320,8 @@ static bool is_waited_for(const struct slu_core *c, uint16_t index, const uint8_
         if (w->slot != SLU_NONE && slu_digest_is(w->tip.digest, digest32))
             return true;
     }
-    const struct slu_lane *lane = &c->lanes[index];
-    return slu_digest_is(lane->headers.to.digest, digest32) ||
-           slu_digest_is(lane->bodies.to.digest, digest32);
+    return slu_fetch_is_wanted(c, SLU_FETCH_HEADERS, digest32) ||
+           slu_digest_is(c->lanes[index].bodies.to.digest, digest32);
 }
 
 /* The place of a header whose parent is known, inserted when new; SLU_NONE when it is refused. */
@@ -346,7 +360,6 @@ void slu_lane_on_headers(struct slu_core *c, const struct slu_headers *headers)
             break;
         slu_ack_header_known(c, index, place);
     }
-    lane->headers.active = false;
 }
 
 static bool fits_window(const struct slu_core *c, const struct slu_lane *lane,
@@ -451,12 +464,12 @@ void slu_lane_commit(struct slu_core *c, uint16_t index, const struct slu_tip *t
         for (uint32_t i = 0; lane->forked && i < size; i++)
             if (lane->pool[i].held && lane->pool[i].known && i != place &&
                 lane->pool[i].h.position > before && lane->pool[i].h.position <= tip->position &&
-                !descends(lane, place, i))
+                !slu_lane_descends(lane, place, i))
                 lane->window_bytes -= window_cost(&lane->pool[i]);
     }
     if (lane->pool[lane->certified].h.position < tip->position)
         lane->certified = place;
-    if (!descends(lane, lane->mine, place))
+    if (!slu_lane_descends(lane, lane->mine, place))
         lane->mine = place;
     slu_ack_forget(c, index, tip->position);
     adopt(c, index);

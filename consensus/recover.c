@@ -17,13 +17,20 @@ static int get(const struct slu_store *store, enum slu_record_kind kind, uint64_
     return store->get(store->context, &key, value, len);
 }
 
+/* `cert` may be NULL; its count is 0 when the record has none. */
 static int read_final(const struct slu_core *c, const uint8_t *value, size_t len,
-                      struct slu_block *block)
+                      struct slu_block *block, struct slu_cert *cert)
 {
     struct slu_reader r = slu_reader_of(value, len);
+    struct slu_cert unused;
+    if (!cert)
+        cert = &unused;
+    cert->count = 0;
     if (slu_block_read(&r, c->g, block))
         return SLU_ERR_CORRUPT;
-    return slu_read_u8(&r) <= 1 && !r.failed ? SLU_OK : SLU_ERR_CORRUPT;
+    if (slu_read_u8(&r) == 1 && slu_cert_read(&r, c->g, cert))
+        return SLU_ERR_CORRUPT;
+    return slu_reader_done(&r) ? SLU_OK : SLU_ERR_CORRUPT;
 }
 
 /* The last delivered block, and the ids that its dedup window still remembers. */
@@ -39,7 +46,7 @@ static int boot_delivered(struct slu_core *c, const struct slu_store *store)
         return rc;
     rc = get(store, SLU_REC_FINAL, last.a, 0, &value, &len);
     if (!rc)
-        rc = read_final(c, value, len, &c->delivered);
+        rc = read_final(c, value, len, &c->delivered, NULL);
     if (rc)
         return rc == SLU_ERR_NOT_FOUND ? SLU_ERR_CORRUPT : rc;
     uint64_t first = last.a, window = c->g->params.dedup_window_ms;
@@ -48,7 +55,7 @@ static int boot_delivered(struct slu_core *c, const struct slu_store *store)
         if (rc == SLU_ERR_NOT_FOUND)
             break; /* pruned: older than any window */
         if (!rc)
-            rc = read_final(c, value, len, &c->work_block);
+            rc = read_final(c, value, len, &c->work_block, NULL);
         if (rc)
             return rc;
         if (c->work_block.time_ms + window < c->delivered.time_ms)
@@ -58,7 +65,7 @@ static int boot_delivered(struct slu_core *c, const struct slu_store *store)
     for (uint64_t height = first; height <= last.a; height++) {
         rc = get(store, SLU_REC_FINAL, height, 0, &value, &len);
         if (!rc)
-            rc = read_final(c, value, len, &c->work_block);
+            rc = read_final(c, value, len, &c->work_block, NULL);
         if (rc)
             return rc;
         uint64_t time_ms = c->work_block.time_ms;
@@ -76,12 +83,16 @@ static int boot_delivered(struct slu_core *c, const struct slu_store *store)
 static int visit_final(void *context, const struct slu_record_key *key, const uint8_t *value,
                        size_t len)
 {
-    struct boot *boot = context;
+    struct slu_core *c = ((struct boot *)context)->core;
+    struct slu_cert cert;
     (void)key;
-    int rc = read_final(boot->core, value, len, &boot->core->work_block);
-    if (!rc)
-        slu_chain_restore_final(boot->core, &boot->core->work_block);
-    return rc;
+    int rc = read_final(c, value, len, &c->work_block, &cert);
+    if (rc)
+        return rc;
+    slu_chain_restore_final(c, &c->work_block);
+    if (cert.count > 0 && c->finals_top == c->work_block.height)
+        slu_chain_restore_head(c, &c->work_block, &cert);
+    return SLU_OK;
 }
 
 static int visit_batch(void *context, const struct slu_record_key *key, const uint8_t *value,
@@ -245,7 +256,8 @@ static int boot_head(struct slu_core *c, const struct slu_store *store)
     if (slu_block_read(&r, c->g, &c->work_block) || slu_cert_read(&r, c->g, &cert) ||
         !slu_reader_done(&r))
         return SLU_ERR_CORRUPT;
-    slu_chain_restore_head(c, &c->work_block, &cert);
+    if (c->work_block.height >= c->head.height)
+        slu_chain_restore_head(c, &c->work_block, &cert);
     return SLU_OK;
 }
 
@@ -267,6 +279,8 @@ int slu_core_boot(struct slu_core *c, const struct slu_store *store, bool first_
     rc = store->scan(store->context, &from, &to, visit_final, &boot);
     if (!rc)
         rc = boot_head(c, store);
+    if (c->finals_top > c->head.height)
+        c->finals_top = c->head.height; /* torn off before the one whose F makes them final */
     if (!rc)
         rc = boot_lanes(c, store);
     if (rc)

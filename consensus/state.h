@@ -29,7 +29,7 @@ struct slu_header {
     bool certified;
 };
 
-/* One outstanding request for a lane's batches or headers. */
+/* The outstanding request for a lane's batches. */
 struct slu_want {
     bool active;
     uint16_t peer;
@@ -53,7 +53,7 @@ struct slu_lane {
     bool equivocated;         /* ... of one incarnation: the owner's fault */
     uint32_t frozen_below;    /* I ack nothing of a lower incarnation (clause 3.13) */
     uint64_t window_bytes;    /* held above the committed cut */
-    struct slu_want bodies, headers;
+    struct slu_want bodies;
     uint64_t whole_height;       /* all bodies of the final blocks up to here are held */
     uint8_t frozen_nonce[32];    /* of the rejoin that frozen_below answers */
 };
@@ -246,6 +246,7 @@ void slu_lane_delivered(struct slu_core *c, uint16_t lane, const struct slu_tip 
 void slu_lane_extend(struct slu_core *c, uint16_t lane);
 uint32_t slu_lane_path(struct slu_core *c, const struct slu_lane *lane, uint32_t place,
                        uint64_t above, const uint8_t above_digest32[32], uint32_t *path);
+bool slu_lane_descends(const struct slu_lane *lane, uint32_t place, uint32_t from);
 bool slu_lane_usable(const struct slu_lane *lane, uint32_t place);
 
 /* ack.c */
@@ -342,7 +343,12 @@ void slu_fetch_want(struct slu_core *c, enum slu_fetch_what what, uint16_t lane,
 /** Asks for the headers of a lane up to `tip`. */
 void slu_fetch_headers(struct slu_core *c, uint16_t lane, const struct slu_tip *tip,
                        uint64_t preferred);
+/** Whether something with this digest was asked for. */
+bool slu_fetch_is_wanted(const struct slu_core *c, enum slu_fetch_what what,
+                         const uint8_t digest32[32]);
 void slu_fetch_on_request(struct slu_core *c, const struct slu_fetch *fetch, uint16_t from);
+/** Whether Δ passed since `since_ms`: what is missing is usually on its way. Wakes the core then. */
+bool slu_fetch_patience(struct slu_core *c, uint64_t since_ms);
 /** A batch of the lane came in. */
 void slu_fetch_progress(struct slu_core *c, uint16_t lane);
 

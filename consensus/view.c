@@ -205,6 +205,42 @@ static bool pick_reports(struct slu_core *c, uint64_t view, const struct slu_rep
     return true;
 }
 
+/* Asks for what backs a report: from its maker and from the proposer, who must hold it. */
+static void want_backing(struct slu_core *c, const struct slu_report *report, uint16_t proposer)
+{
+    uint64_t who = UINT64_C(1) << report->node | UINT64_C(1) << proposer;
+    for (uint16_t i = 0; i < report->count; i++) {
+        const struct slu_lane_tip *at = &report->tips[i];
+        const struct slu_lane *lane = &c->lanes[at->lane];
+        uint32_t place = slu_lane_find(lane, at->tip.digest);
+        if (at->tip.position <= lane->committed.position ||
+            (place != SLU_NONE && lane->pool[place].certified))
+            continue;
+        slu_fetch_want(c, SLU_FETCH_LANE_CERT, at->lane, 0, at->tip.position, at->tip.digest, who);
+        if (place == SLU_NONE || !lane->pool[place].known)
+            slu_fetch_headers(c, at->lane, &at->tip, who);
+        for (uint16_t j = 0; j < c->n; j++) {
+            /* Its certificate may be made of acks further up, of headers that I lack. */
+            const struct slu_ack_state *waiting = &c->waiting[(size_t)j * c->n + at->lane];
+            if (waiting->slot != SLU_NONE)
+                slu_fetch_headers(c, at->lane, &waiting->tip, who);
+        }
+    }
+}
+
+/* Too few reports are backed: asks for the certificates of the others, after Δ, since they are
+ * usually on their way. */
+static void back_reports(struct slu_core *c, uint64_t view)
+{
+    if (!slu_fetch_patience(c, c->entered_ms))
+        return;
+    for (uint16_t j = 0; j < c->n; j++) {
+        const struct slu_report_slot *slot = slu_report_any(c, view, j, false);
+        if (slot && !slot->verified)
+            want_backing(c, &slot->report, j);
+    }
+}
+
 static void fill_proposal(struct slu_core *c, struct slu_view_slot *slot, uint64_t parent_view,
                           const struct slu_block *block, const struct slu_report *const *reports)
 {
@@ -240,7 +276,11 @@ static void try_propose(struct slu_core *c)
         return;
     const struct slu_report *reports[SLU_NODES_MAX];
     uint8_t parent[32];
-    if (!pick_reports(c, view, reports) || !slu_view_parent(c, view, &parent_view, parent))
+    if (!pick_reports(c, view, reports)) {
+        back_reports(c, view);
+        return;
+    }
+    if (!slu_view_parent(c, view, &parent_view, parent))
         return;
     const struct slu_block *base = slu_chain_find(c, parent);
     if (!base) {
@@ -305,23 +345,6 @@ static enum readiness check_ancestry(struct slu_core *c, const struct slu_propos
         }
     }
     return READY;
-}
-
-/* Asks for what backs a report: from its maker and from the proposer, who must hold it. */
-static void want_backing(struct slu_core *c, const struct slu_report *report, uint16_t proposer)
-{
-    uint64_t who = UINT64_C(1) << report->node | UINT64_C(1) << proposer;
-    for (uint16_t i = 0; i < report->count; i++) {
-        const struct slu_lane_tip *at = &report->tips[i];
-        const struct slu_lane *lane = &c->lanes[at->lane];
-        uint32_t place = slu_lane_find(lane, at->tip.digest);
-        if (at->tip.position <= lane->committed.position ||
-            (place != SLU_NONE && lane->pool[place].certified))
-            continue;
-        slu_fetch_want(c, SLU_FETCH_LANE_CERT, at->lane, 0, at->tip.position, at->tip.digest, who);
-        if (place == SLU_NONE || !lane->pool[place].known)
-            slu_fetch_headers(c, at->lane, &at->tip, who);
-    }
 }
 
 static enum readiness check_reports(struct slu_core *c, const struct slu_proposal *p,

@@ -66,6 +66,12 @@ void slu_fetch_want(struct slu_core *c, enum slu_fetch_what what, uint16_t lane,
         if (!at->tries || (slot->tries && at->sent_ms < slot->sent_ms))
             slot = at; /* a free one, or the oldest */
     }
+    if (slot->tries && c->now_ms < slot->sent_ms + retry_ms(c)) {
+        /* Everything in the table is fresh: this one waits for its turn, or it would be a storm. */
+        if (c->fetch_again_ms == 0 || slot->sent_ms + retry_ms(c) < c->fetch_again_ms)
+            c->fetch_again_ms = slot->sent_ms + retry_ms(c);
+        return;
+    }
     bool again = slot->tries && slot->fetch.what == what &&
                  slu_digest_is(slot->fetch.digest, fetch.digest) && slot->fetch.from == from;
     slot->tries = again ? slot->tries + 1 : 1;

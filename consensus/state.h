@@ -60,7 +60,7 @@ struct slu_lane {
 
 /* ---- fetch (fetch.c): small things asked for, each once per retry time ---- */
 
-#define SLU_SMALL_WANTS 64u
+#define SLU_SMALL_WANTS 256u
 
 struct slu_small_want {
     struct slu_fetch fetch;

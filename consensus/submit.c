@@ -149,6 +149,10 @@ static void locate(const struct slu_core *c, const uint8_t id32[32], struct slu_
     memset(out, 0, sizeof *out);
     memcpy(out->id, id32, 32);
     const struct slu_idset_entry *found = slu_idset_find(&c->dedup, id32);
+    if (found && found->a > c->delivered.height) {
+        out->stage = SLU_STAGE_ORDERED; /* its height is being delivered */
+        return;
+    }
     if (found) {
         out->stage = SLU_STAGE_FINAL;
         out->height = found->a;
@@ -167,7 +171,7 @@ static void locate(const struct slu_core *c, const uint8_t id32[32], struct slu_
         return;
     }
     found = slu_idset_find(&c->dropped, id32);
-    if (found) {
+    if (found && found->a <= c->delivered.height) {
         out->stage = SLU_STAGE_DROPPED;
         out->height = found->a;
         out->drop = (uint8_t)found->b;

@@ -21,7 +21,8 @@ static uint32_t bucket_count(const struct slu_genesis *g)
 size_t slu_lane_bytes(const struct slu_genesis *g)
 {
     return (size_t)pool_size(g) * sizeof(struct slu_header) +
-           (size_t)bucket_count(g) * sizeof(uint32_t) + 64;
+           (size_t)bucket_count(g) * sizeof(uint32_t) +
+           SLU_ORPHANS_MAX * sizeof(struct slu_batch_header) + 64;
 }
 
 static uint32_t *bucket_of(const struct slu_lane *lane, const uint8_t digest32[32])
@@ -88,7 +89,7 @@ static void free_node(struct slu_lane *lane, uint32_t place)
         at = &lane->pool[*at].hash_next;
     *at = node->hash_next;
     node->hash_next = lane->free_list;
-    node->known = node->held = node->certified = false;
+    node->known = node->held = node->whole = node->certified = false;
     node->h.position = 0;
     node->support = 0;
     lane->free_list = place;
@@ -159,7 +160,8 @@ void slu_lane_init(struct slu_core *c, struct slu_lane *lane, struct slu_arena *
     uint32_t size = pool_size(c->g), buckets = bucket_count(c->g);
     lane->pool = slu_arena_take(arena, size * sizeof *lane->pool);
     lane->buckets = slu_arena_take(arena, buckets * sizeof *lane->buckets);
-    SLU_CHECK(lane->pool && lane->buckets);
+    lane->orphans = slu_arena_take(arena, SLU_ORPHANS_MAX * sizeof *lane->orphans);
+    SLU_CHECK(lane->pool && lane->buckets && lane->orphans);
     lane->bucket_mask = buckets - 1;
     for (uint32_t i = 0; i < buckets; i++)
         lane->buckets[i] = SLU_NONE;
@@ -175,7 +177,7 @@ void slu_lane_init(struct slu_core *c, struct slu_lane *lane, struct slu_arena *
 bool slu_lane_usable(const struct slu_lane *lane, uint32_t place)
 {
     const struct slu_header *node = &lane->pool[place];
-    return node->held || slu_digest_is(node->h.digest, lane->committed.digest) ||
+    return node->whole || slu_digest_is(node->h.digest, lane->committed.digest) ||
            slu_digest_is(node->h.digest, lane->delivered.digest);
 }
 
@@ -233,7 +235,7 @@ void slu_lane_extend(struct slu_core *c, uint16_t index)
         uint32_t next = SLU_NONE;
         for (uint32_t at = lane->pool[lane->mine].first_child; at != SLU_NONE;
              at = lane->pool[at].next_sibling) {
-            if (!lane->pool[at].held || !may_ack(lane, at))
+            if (!lane->pool[at].whole || !may_ack(lane, at))
                 continue;
             if (next == SLU_NONE || (lane->pool[at].certified && !lane->pool[next].certified))
                 next = at;
@@ -343,25 +345,6 @@ static uint32_t place_header(struct slu_core *c, const struct slu_batch_header *
     return insert_known(c, h->lane, h, parent);
 }
 
-void slu_lane_on_headers(struct slu_core *c, const struct slu_headers *headers)
-{
-    uint16_t index = headers->items[0].lane;
-    struct slu_lane *lane = &c->lanes[index];
-    bool waited = is_waited_for(c, index, headers->items[headers->count - 1].digest);
-    for (uint16_t i = 0; i < headers->count; i++) {
-        const struct slu_batch_header *h = &headers->items[i];
-        uint32_t place = slu_lane_find(lane, h->digest);
-        if (place != SLU_NONE && lane->pool[place].known)
-            continue;
-        if (h->position <= lane->committed.position)
-            continue;
-        place = place_header(c, h, waited);
-        if (place == SLU_NONE)
-            break;
-        slu_ack_header_known(c, index, place);
-    }
-}
-
 static bool fits_window(const struct slu_core *c, const struct slu_lane *lane,
                         const struct slu_batch_header *h, bool certified)
 {
@@ -383,6 +366,18 @@ static void persist_batch(struct slu_core *c, const struct slu_batch *batch)
                    batch->header.payload_bytes);
 }
 
+/* `place` became a base to build on: what is held right above it is whole, and so on up. */
+static void spread_whole(struct slu_lane *lane, uint32_t place)
+{
+    for (uint32_t at = lane->pool[place].first_child; at != SLU_NONE;
+         at = lane->pool[at].next_sibling) {
+        if (lane->pool[at].held && !lane->pool[at].whole) {
+            lane->pool[at].whole = true;
+            spread_whole(lane, at);
+        }
+    }
+}
+
 static void hold(struct slu_core *c, uint16_t index, uint32_t place)
 {
     struct slu_lane *lane = &c->lanes[index];
@@ -391,6 +386,47 @@ static void hold(struct slu_core *c, uint16_t index, uint32_t place)
     if (counts_in_window(lane, node))
         lane->window_bytes += window_cost(node);
     c->stats.batches_held++;
+    if (node->parent != SLU_NONE && slu_lane_usable(lane, node->parent) && !node->whole) {
+        node->whole = true;
+        spread_whole(lane, place);
+    }
+}
+
+/* Places the orphans that the header at `place` is the parent of. */
+static void place_orphans(struct slu_core *c, uint16_t index, uint32_t place)
+{
+    struct slu_lane *lane = &c->lanes[index];
+    uint32_t count = lane->orphan_count < SLU_ORPHANS_MAX ? lane->orphan_count : SLU_ORPHANS_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        struct slu_batch_header *orphan = &lane->orphans[i];
+        if (orphan->position == 0 ||
+            !slu_digest_is(orphan->parent, lane->pool[place].h.digest))
+            continue;
+        struct slu_batch_header h = *orphan;
+        orphan->position = 0;
+        uint32_t child = place_header(c, &h, false);
+        if (child == SLU_NONE)
+            continue;
+        if (!lane->pool[child].held)
+            hold(c, index, child);
+        slu_ack_header_known(c, index, child);
+        place_orphans(c, index, child);
+    }
+}
+
+static void keep_orphan(struct slu_core *c, const struct slu_batch *batch)
+{
+    struct slu_lane *lane = &c->lanes[batch->header.lane];
+    if (batch->header.position <= lane->committed.position ||
+        batch->header.position >
+            lane->committed.position + c->g->params.lane_window_batches ||
+        !fits_window(c, lane, &batch->header, false))
+        return;
+    for (uint32_t i = 0; i < SLU_ORPHANS_MAX; i++)
+        if (slu_digest_is(lane->orphans[i].digest, batch->header.digest))
+            return; /* here already, or placed before */
+    lane->orphans[lane->orphan_count++ % SLU_ORPHANS_MAX] = batch->header;
+    persist_batch(c, batch);
 }
 
 void slu_lane_on_batch(struct slu_core *c, const struct slu_batch *batch, bool own)
@@ -403,8 +439,10 @@ void slu_lane_on_batch(struct slu_core *c, const struct slu_batch *batch, bool o
     if (place != SLU_NONE && lane->pool[place].held)
         return;
     uint32_t parent = slu_lane_find(lane, h->parent);
-    if (parent == SLU_NONE || !slu_lane_usable(lane, parent))
-        return; /* fetched in order once it is acked by others */
+    if (parent == SLU_NONE) {
+        keep_orphan(c, batch);
+        return;
+    }
     bool certified = place != SLU_NONE && lane->pool[place].certified;
     if (!own && !fits_window(c, lane, h, certified)) {
         c->stats.batches_refused++;
@@ -417,10 +455,34 @@ void slu_lane_on_batch(struct slu_core *c, const struct slu_batch *batch, bool o
     hold(c, h->lane, place);
     persist_batch(c, batch);
     slu_fetch_progress(c, h->lane);
-    if (!was_known)
+    if (!was_known) {
         slu_ack_header_known(c, h->lane, place);
+        place_orphans(c, h->lane, place);
+    }
     adopt(c, h->lane);
     slu_lane_extend(c, h->lane);
+}
+
+void slu_lane_on_headers(struct slu_core *c, const struct slu_headers *headers)
+{
+    uint16_t index = headers->items[0].lane;
+    struct slu_lane *lane = &c->lanes[index];
+    bool waited = is_waited_for(c, index, headers->items[headers->count - 1].digest);
+    for (uint16_t i = 0; i < headers->count; i++) {
+        const struct slu_batch_header *h = &headers->items[i];
+        uint32_t place = slu_lane_find(lane, h->digest);
+        if (place != SLU_NONE && lane->pool[place].known)
+            continue;
+        if (h->position <= lane->committed.position)
+            continue;
+        place = place_header(c, h, waited);
+        if (place == SLU_NONE)
+            break;
+        slu_ack_header_known(c, index, place);
+        place_orphans(c, index, place);
+    }
+    adopt(c, index);
+    slu_lane_extend(c, index);
 }
 
 /* At boot: a batch that the disk holds; comes in order of position. */
@@ -472,6 +534,7 @@ void slu_lane_commit(struct slu_core *c, uint16_t index, const struct slu_tip *t
     if (!slu_lane_descends(lane, lane->mine, place))
         lane->mine = place;
     slu_ack_forget(c, index, tip->position);
+    spread_whole(lane, place);
     adopt(c, index);
     slu_lane_extend(c, index);
 }

@@ -25,9 +25,14 @@ struct slu_header {
     uint32_t hash_next;                         /* chain of its bucket, or of the free list */
     uint64_t support;                           /* nodes whose acks cover it */
     bool held;                                  /* its body is on my disk (or in this turn) */
+    bool whole;                                 /* held, and everything down to a cut is too */
     bool known;                                 /* its header is known; false: only a cut's tip */
     bool certified;
 };
+
+/* Batches that came before their parent: on disk already, waiting to be placed. When full, the oldest
+ * is forgotten and will be fetched. */
+#define SLU_ORPHANS_MAX 64u
 
 /* The outstanding request for a lane's batches. */
 struct slu_want {
@@ -54,6 +59,8 @@ struct slu_lane {
     uint32_t frozen_below;    /* I ack nothing of a lower incarnation (clause 3.13) */
     uint64_t window_bytes;    /* held above the committed cut */
     struct slu_want bodies;
+    struct slu_batch_header *orphans; /* SLU_ORPHANS_MAX, a ring */
+    uint32_t orphan_count;            /* ever taken; the ring holds the newest */
     uint64_t whole_height;       /* all bodies of the final blocks up to here are held */
     uint8_t frozen_nonce[32];    /* of the rejoin that frozen_below answers */
 };

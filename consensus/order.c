@@ -219,19 +219,25 @@ static void persist_delivered(struct slu_core *c)
     SLU_CHECK(!w.failed && w.at == w.end);
     struct slu_record_key key = {.kind = SLU_REC_DELIVERED, .a = o->block.height};
     slu_fx_persist(c, &key, w.start, cap, NULL, 0);
+}
+
+static void persist_ids(struct slu_core *c)
+{
+    struct slu_order *o = c->order;
     if (o->ids == 0)
         return;
-    size_t ids_len = (size_t)o->ids * IDS_ENTRY_BYTES;
-    struct slu_writer ids = slu_writer_of(slu_fx_take(c, 4 + ids_len), 4 + ids_len);
-    slu_write_u32(&ids, o->ids);
-    slu_write_bytes(&ids, o->ids_bytes, ids_len);
-    key.kind = SLU_REC_IDS;
-    slu_fx_persist(c, &key, ids.start, 4 + ids_len, NULL, 0);
+    size_t len = 4 + (size_t)o->ids * IDS_ENTRY_BYTES;
+    struct slu_writer w = slu_writer_of(slu_fx_take(c, len), len);
+    slu_write_u32(&w, o->ids);
+    slu_write_bytes(&w, o->ids_bytes, len - 4);
+    struct slu_record_key key = {.kind = SLU_REC_IDS, .a = o->block.height};
+    slu_fx_persist(c, &key, w.start, len, NULL, 0);
 }
 
 static void finish(struct slu_core *c)
 {
     struct slu_order *o = c->order;
+    persist_ids(c); /* first: the delivered record is what makes the height exist */
     persist_delivered(c);
     struct slu_effect *fx = slu_fx_add(c, SLU_EFFECT_DELIVERED);
     fx->delivered.height = o->block.height;

@@ -86,7 +86,7 @@ static void complete(struct slu_core *c)
 {
     c->rejoining = false;
     c->vote_floor = c->view + 1;
-    c->lane_open_ms = c->now_ms + UINT64_C(20) * c->g->params.resend_ms;
+    c->lane_open_ms = c->now_ms + UINT64_C(20) * c->g->params.standstill_ms;
     struct slu_writer w = slu_writer_of(slu_fx_take(c, 12), 12);
     slu_write_u64(&w, c->vote_floor);
     slu_write_u32(&w, c->incarnation);
@@ -110,7 +110,9 @@ void slu_rejoin_on_freeze(struct slu_core *c, const struct slu_freeze *freeze)
         complete(c);
 }
 
-/* Opens the own lane again once every claimed tip is here, or is proven by nobody for long. */
+/* Opens the own lane again once every claimed tip is here. This node is one of the f, so at most f-1
+ * claims can be false; those are dropped after long. Dropping a true one would split the lane: nodes
+ * that acked the old chain cannot ack another at the same positions. */
 void slu_rejoin_lane(struct slu_core *c)
 {
     if (!c->lane_closed || c->rejoining || !c->lane_open_ms)
@@ -122,9 +124,9 @@ void slu_rejoin_lane(struct slu_core *c)
         if (!(c->froze >> j & 1) || tip->position <= lane->committed.position)
             continue;
         uint32_t place = slu_lane_find(lane, tip->digest);
-        missing += place == SLU_NONE || !lane->pool[place].held;
+        missing += place == SLU_NONE || !slu_lane_usable(lane, place);
     }
-    if (missing > 0 && (missing > c->f || c->now_ms < c->lane_open_ms))
+    if (missing > 0 && (missing >= c->f || c->now_ms < c->lane_open_ms))
         return;
     c->lane_closed = false;
     slu_fx_trace(c, "event=own_lane_open position=%llu",

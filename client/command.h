@@ -1,0 +1,59 @@
+/* The subcommands of `sluice`, one file each, and what they share: exit codes, words on standard
+ * error, arguments. Results go to standard output, one JSON object per line, everything else to
+ * standard error. */
+#ifndef SLU_CLIENT_COMMAND_H
+#define SLU_CLIENT_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+
+enum slu_exit {
+    SLU_EXIT_OK = 0,
+    SLU_EXIT_NO_NODE = 1, /* no node could be reached, or the system refused */
+    SLU_EXIT_NOT_ALL = 2, /* the node said no to some of it; wrong arguments */
+};
+
+/** Each takes the arguments from the subcommand's own name on and returns an exit code. */
+int slu_command_genesis(int argc, char **argv);
+int slu_command_submit(int argc, char **argv);
+int slu_command_subscribe(int argc, char **argv);
+int slu_command_tx(int argc, char **argv);
+int slu_command_status(int argc, char **argv);
+int slu_command_bench(int argc, char **argv);
+
+/** "sluice COMMAND: words\n" on standard error; returns `code`. */
+__attribute__((format(printf, 3, 4))) int slu_complain(const char *command, int code,
+                                                       const char *format, ...);
+
+/** Parses a whole decimal number within low..high. False after a complaint naming `option`. */
+SLU_MUST_USE bool slu_argument_number(const char *command, const char *option, const char *text,
+                                      uint64_t low, uint64_t high, uint64_t *out);
+
+#define SLU_URLS_MAX 64u
+
+/** A list of node URLs, and which of them is in use. */
+struct slu_urls {
+    char text[SLU_URLS_MAX * 130u];
+    const char *at[SLU_URLS_MAX];
+    size_t count;
+    size_t current;
+};
+
+/** Splits "URL[,URL...]"; a URL without a scheme gets tcp://. False after a complaint. */
+SLU_MUST_USE bool slu_argument_urls(const char *command, const char *option, const char *text,
+                                    struct slu_urls *urls);
+
+struct slu_session;
+
+/** Opens a session to the current URL or, failing that, to each of the others, again and again
+ * until `give_up_ms` are over (every URL is tried once at least). NULL: none answered; `why` has
+ * the last reason. */
+struct slu_session *slu_urls_open(struct slu_urls *urls, uint32_t give_up_ms, char *why,
+                                  size_t why_cap);
+
+#define SLU_CONNECT_MS 3000u /* for one attempt */
+
+#endif

@@ -1,0 +1,124 @@
+#include "client/heights.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sluice/error.h"
+
+bool slu_entry_next(struct slu_reader *reader, struct slu_height_entry *entry)
+{
+    if (slu_reader_left(reader) == 0)
+        return false;
+    entry->index = slu_read_u32(reader);
+    entry->rollup = slu_read_u64(reader);
+    entry->id32 = slu_read_bytes(reader, 32);
+    entry->kind = slu_read_u8(reader);
+    entry->payload_len = slu_read_u32(reader);
+    entry->payload = slu_read_bytes(reader, entry->payload_len);
+    return !reader->failed;
+}
+
+static int refuse(struct slu_heights *heights, int error, const char *words, uint64_t height)
+{
+    snprintf(heights->why, sizeof heights->why, "height %llu: %s", (unsigned long long)height,
+             words);
+    return error;
+}
+
+static int check_first(struct slu_heights *heights, const Slu__Client__Height *part)
+{
+    if (heights->expected && part->height != heights->expected) {
+        snprintf(heights->why, sizeof heights->why, "height %llu came where %llu was due",
+                 (unsigned long long)part->height, (unsigned long long)heights->expected);
+        return SLU_ERR_MALFORMED;
+    }
+    if (part->height == 0 || part->block.len != 32)
+        return refuse(heights, SLU_ERR_MALFORMED, "no height or no block digest", part->height);
+    if (heights->last_time_ms && part->time_ms <= heights->last_time_ms)
+        return refuse(heights, SLU_ERR_MALFORMED, "its time is not above its parent's",
+                      part->height);
+    return SLU_OK;
+}
+
+/* The entries must parse, be as many as told, and rise in index. */
+static int check_entries(struct slu_heights *heights, const Slu__Client__Height *part)
+{
+    struct slu_reader reader = slu_reader_of(part->entries.data, part->entries.len);
+    struct slu_height_entry entry;
+    uint32_t count = 0;
+    while (slu_entry_next(&reader, &entry)) {
+        if (heights->count + count > 0 && entry.index <= heights->last_index)
+            return refuse(heights, SLU_ERR_MALFORMED, "entries are out of order", part->height);
+        heights->last_index = entry.index;
+        count++;
+    }
+    if (reader.failed || count != part->count)
+        return refuse(heights, SLU_ERR_MALFORMED, "entries do not parse", part->height);
+    return SLU_OK;
+}
+
+static int append(struct slu_heights *heights, const Slu__Client__Height *part)
+{
+    if (part->entries.len > SLU_HEIGHT_BYTES_MAX - heights->len)
+        return refuse(heights, SLU_ERR_LIMIT, "larger than any height can be", part->height);
+    size_t need = heights->len + part->entries.len;
+    if (need > heights->cap) {
+        size_t cap = heights->cap ? heights->cap : 65536;
+        while (cap < need)
+            cap *= 2;
+        uint8_t *bytes = realloc(heights->bytes, cap);
+        if (!bytes)
+            return refuse(heights, SLU_ERR_MEMORY, "out of memory", part->height);
+        heights->bytes = bytes;
+        heights->cap = cap;
+    }
+    if (part->entries.len > 0)
+        memcpy(heights->bytes + heights->len, part->entries.data, part->entries.len);
+    heights->len = need;
+    heights->count += part->count;
+    return SLU_OK;
+}
+
+int slu_heights_add(struct slu_heights *heights, const Slu__Client__Height *part)
+{
+    int rc = SLU_OK;
+    if (!heights->open) {
+        rc = check_first(heights, part);
+        if (rc)
+            return rc;
+        heights->height = part->height;
+        heights->time_ms = part->time_ms;
+        memcpy(heights->block32, part->block.data, 32);
+        heights->rollup = part->rollup;
+        heights->count = 0;
+        heights->len = 0;
+        heights->last_index = 0;
+    } else if (part->height != heights->height || part->time_ms != heights->time_ms ||
+               part->block.len != 32 || memcmp(part->block.data, heights->block32, 32)) {
+        return refuse(heights, SLU_ERR_MALFORMED, "a part of another height came in between",
+                      heights->height);
+    }
+    rc = check_entries(heights, part);
+    if (!rc)
+        rc = append(heights, part);
+    if (rc)
+        return rc;
+    heights->open = part->more;
+    if (part->more)
+        return 0;
+    heights->expected = heights->height + 1;
+    heights->last_time_ms = heights->time_ms;
+    return 1;
+}
+
+void slu_heights_restart(struct slu_heights *heights)
+{
+    heights->open = false;
+}
+
+void slu_heights_free(struct slu_heights *heights)
+{
+    free(heights->bytes);
+    *heights = (struct slu_heights){0};
+}

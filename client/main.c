@@ -1,0 +1,49 @@
+/* `sluice`: the command of users and operators. Finds the subcommand; the rest is in its file. */
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/command.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *words;
+} commands[] = {
+    {"genesis", slu_command_genesis, "make keys, a genesis and configs for a new chain"},
+    {"submit", slu_command_submit, "submit transactions, and wait for where they were ordered"},
+    {"subscribe", slu_command_subscribe, "read the ordered stream, history and live"},
+    {"tx", slu_command_tx, "ask where one transaction is"},
+    {"status", slu_command_status, "ask a node how it is"},
+    {"bench", slu_command_bench, "load a cluster and measure what it delivers"},
+};
+
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+static void usage(FILE *to)
+{
+    fputs("usage: sluice COMMAND [OPTION]...\n\n", to);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].words);
+    fputs("\n`sluice COMMAND --help` tells more.\n", to);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
+        usage(argc < 2 ? stderr : stdout);
+        return argc < 2 ? SLU_EXIT_NOT_ALL : SLU_EXIT_OK;
+    }
+    if (sodium_init() < 0) {
+        fputs("sluice: libsodium does not start\n", stderr);
+        return SLU_EXIT_NO_NODE;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (!strcmp(argv[1], commands[i].name))
+            return commands[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "sluice: no command '%s'\n\n", argv[1]);
+    usage(stderr);
+    return SLU_EXIT_NOT_ALL;
+}

@@ -1,0 +1,100 @@
+"""Did all nodes give one order, and is everything there that was accepted?
+
+A history is what one independent reader got from one node: a list of heights as `sluice subscribe
+--all` prints them. A journal is what the submitters know: a list of Submissions. `check` returns the
+faults that it finds, in words; an empty list means that all is well."""
+from dataclasses import dataclass
+
+
+@dataclass
+class Submission:
+    rollup: int
+    payload: str            # 0x-hex; every submission of a test has another one
+    status: str = "lost"    # accepted, refused; lost: the answer never came
+    id: str = ""
+    outcome: str = ""       # ordered, expired, dropped; anything else is not definite
+    height: int = 0
+    index: int = 0
+
+
+DEFINITE = ("ordered", "expired", "dropped")
+
+
+def check(histories, journal, foreign=()):
+    """`histories`: {node: [height record]}, each read up to the same height. `foreign`: rollups whose
+    entries may come from elsewhere than the journal."""
+    faults = []
+    for node, history in histories.items():
+        faults += check_history(node, history)
+    faults += compare(histories)
+    if not faults:
+        longest = max(histories.values(), key=len, default=[])
+        faults += check_journal(longest, journal, set(foreign))
+    return faults
+
+
+def check_history(node, history):
+    """Heights without gap, times rising, indexes without hole, nothing twice."""
+    faults, seen, previous = [], {}, None
+    for record in history:
+        height = record["height"]
+        if previous and height != previous["height"] + 1:
+            faults.append(f"node {node}: height {height} follows {previous['height']}")
+        if previous and record["time_ms"] <= previous["time_ms"]:
+            faults.append(f"node {node}: time does not rise at height {height}")
+        indexes = [entry["index"] for entry in record["entries"]]
+        if indexes != list(range(len(indexes))):
+            faults.append(f"node {node}: indexes of height {height} have a hole: {indexes}")
+        for entry in record["entries"]:
+            for key in (entry["id"], (entry_rollup(record, entry), entry["payload"])):
+                if key in seen:
+                    faults.append(f"node {node}: {entry['id']} at height {height} came at {seen[key]} already")
+                    break
+                seen[key] = height
+        previous = record
+    return faults
+
+
+def compare(histories):
+    """All histories hold the same heights with the same content."""
+    faults = []
+    nodes = sorted(histories)
+    for node in nodes[1:]:
+        one, other = histories[nodes[0]], histories[node]
+        for a, b in zip(one, other):
+            if a != b:
+                fields = [name for name in a.keys() | b.keys() if a.get(name) != b.get(name)]
+                faults.append(f"nodes {nodes[0]} and {node} differ at height {a['height']}: {', '.join(sorted(fields))}")
+                break
+        if len(one) != len(other):
+            faults.append(f"node {nodes[0]} has {len(one)} heights, node {node} has {len(other)}")
+    return faults
+
+
+def check_journal(history, journal, foreign):
+    """What was accepted is there once and as submitted, or definitely is not; nothing else is there."""
+    faults, places = [], {}
+    for record in history:
+        for entry in record["entries"]:
+            places[entry["id"]] = (record["height"], entry["index"], entry_rollup(record, entry), entry["payload"])
+    submitted = {(s.rollup, s.payload) for s in journal}
+    for s in journal:
+        place = places.get(s.id) if s.id else None
+        if s.status == "accepted" and s.outcome not in DEFINITE:
+            faults.append(f"accepted {s.id} has no definite outcome: '{s.outcome}'")
+        elif s.status == "accepted" and s.outcome == "ordered":
+            if place is None:
+                faults.append(f"accepted {s.id} is missing")
+            elif place != (s.height, s.index, s.rollup, s.payload):
+                faults.append(f"accepted {s.id} is not what or where it was said to be: {str(place)[:60]}")
+        elif s.status != "lost" and place:
+            faults.append(f"{s.id} was {s.outcome or s.status} and is at height {place[0]}")
+    for id, (height, _, rollup, payload) in places.items():
+        if rollup not in foreign and (rollup, payload) not in submitted:
+            faults.append(f"{id} at height {height} was never submitted")
+    return faults
+
+
+def entry_rollup(record, entry):
+    """An entry's own rollup where the reader follows all of them, else the record's."""
+    return entry.get("rollup", record.get("rollup"))

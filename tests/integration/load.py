@@ -1,0 +1,178 @@
+"""Honest work on a cluster, with a verdict at its end: submitters that keep a journal, and an
+independent reader on every node.
+
+    load = Load(cluster, nodes=[0, 1])     a submitter through nodes 0 and 1, readers on all
+    ...                                    whatever the scenario does meanwhile
+    load.finish()                          settles every id, reads up to one height, runs the checker
+"""
+import itertools
+import json
+import random
+import subprocess
+import threading
+import time
+
+from checker import DEFINITE, Submission, check
+from cluster import Failed, wait_until
+
+ROLLUP = 7
+EVERY_ROLLUP = 0    # for readers
+PORTION = 20        # transactions of one `sluice submit`
+ANSWER_S = 90       # longest wait for one `sluice submit --wait`
+
+OUTCOMES = {"dropped", "expired"}   # of `sluice tx`; what is final stands in the stream
+
+
+class Submitter(threading.Thread):
+    """Submits portion after portion through one node, waiting for each, until told to stop."""
+
+    serial = itertools.count()
+
+    def __init__(self, cluster, node, rollup=ROLLUP):
+        super().__init__(daemon=True)
+        self.cluster, self.node, self.rollup = cluster, node, rollup
+        self.journal = []
+        self.slowest_s = 0
+        self.stopping = threading.Event()
+        self.failure = None
+        self.start()
+
+    def run(self):
+        try:
+            while not self.stopping.is_set():
+                started = time.monotonic()
+                answered = self.submit([self.payload() for _ in range(PORTION)])
+                self.slowest_s = max(self.slowest_s, time.monotonic() - started)
+                self.stopping.wait(0.02 if answered else 0.2)
+        except Exception as failure:  # shown by finish()
+            self.failure = failure
+
+    def payload(self):
+        size = random.choice([40, 120, 250, 1000, 3000])
+        return f"0x{next(self.serial):016x}" + random.randbytes(size).hex()
+
+    def submit(self, payloads):
+        portion = [Submission(self.rollup, payload) for payload in payloads]
+        self.journal += portion
+        done = self.cluster.run("submit", "--node", self.cluster.url(self.node), "--rollup", self.rollup,
+                                "--hex", "-", "--wait", stdin="\n".join(payloads) + "\n",
+                                timeout=ANSWER_S, check=False)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        if done.returncode not in (0, 1, 2) or len(answers) > len(portion):
+            raise Failed(f"submit: exit {done.returncode}, {len(answers)} answers: {done.stderr.strip()[-2000:]}")
+        for submission, answer in zip(portion, answers):
+            lost = answer.get("reason") == "connection_lost"     # it may be ordered all the same
+            submission.status, submission.id = "lost" if lost else answer["status"], answer.get("id") or ""
+            submission.outcome = answer.get("outcome") or ""
+            submission.height, submission.index = answer.get("height") or 0, answer.get("index") or 0
+        return bool(answers)
+
+
+class Reader(threading.Thread):
+    """Records every height that one node streams; takes up again where it was when the node dies."""
+
+    def __init__(self, cluster, node):
+        super().__init__(daemon=True)
+        self.cluster, self.node = cluster, node
+        self.records, self.places = [], {}
+        self.process = None
+        self.stopping = False
+        self.start()
+
+    def run(self):
+        while not self.stopping:
+            self.process = subprocess.Popen(
+                [self.cluster.bin / "sluice", "subscribe", "--node", self.cluster.url(self.node),
+                 "--rollup", str(EVERY_ROLLUP), "--from", str(self.last() + 1), "--all"],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            for line in self.process.stdout:
+                if line.endswith(b"\n"):
+                    self.keep(json.loads(line))
+            self.process.wait()
+            time.sleep(0.2)
+
+    def keep(self, record):
+        for entry in record["entries"]:
+            self.places[entry["id"]] = (record["height"], entry["index"])
+        self.records.append(record)
+
+    def last(self):
+        return self.records[-1]["height"] if self.records else 0
+
+    def up_to(self, height, seconds):
+        """The records up to `height`, once they are there."""
+        wait_until(lambda: self.last() >= height, seconds,
+                   f"reader of node {self.node} at height {height}, it is at {self.last()}")
+        return [record for record in list(self.records) if record["height"] <= height]
+
+    def stop(self):
+        self.stopping = True
+        self.process.kill()
+        self.join()
+
+
+class Load:
+    def __init__(self, cluster, nodes=None):
+        self.cluster = cluster
+        self.readers = [Reader(cluster, node) for node in range(cluster.nodes)]
+        self.submitters = [Submitter(cluster, node) for node in nodes or range(cluster.nodes)]
+
+    def ordered(self):
+        """How many transactions submitters know to be ordered."""
+        return sum(s.outcome == "ordered" for submitter in self.submitters for s in submitter.journal)
+
+    def wait_ordered(self, more, seconds=30):
+        """Until `more` transactions than now are ordered: the load really flows."""
+        target = self.ordered() + more
+        wait_until(lambda: self.failures() or self.ordered() >= target, seconds, f"{more} more transactions ordered")
+        self.raise_failure()
+
+    def failures(self):
+        return [submitter.failure for submitter in self.submitters if submitter.failure]
+
+    def raise_failure(self):
+        for failure in self.failures():
+            raise failure
+
+    def finish(self, seconds=40, foreign=()):
+        """Ends the load with all nodes running. Failed with every fault that the checker finds.
+        `foreign`: rollups that others submitted to, without a journal."""
+        for submitter in self.submitters:
+            submitter.stopping.set()
+        for submitter in self.submitters:
+            submitter.join(ANSWER_S)
+        self.raise_failure()
+        journal = [s for submitter in self.submitters for s in submitter.journal]
+        for submission in journal:
+            if submission.status == "accepted" and submission.outcome not in DEFINITE:
+                self.settle(submission, seconds)
+
+        height = max(self.cluster.height(node) for node in range(self.cluster.nodes))
+        histories = {reader.node: reader.up_to(height, seconds) for reader in self.readers}
+        for reader in self.readers:
+            reader.stop()
+        faults = check(histories, journal, foreign)
+        if faults:
+            raise Failed("\n".join([f"{len(faults)} faults:"] + faults[:20]))
+        counts = {word: sum(word in (s.status, s.outcome) for s in journal)
+                  for word in ("accepted", "ordered", "refused", "lost", "expired")}
+        slowest = max(submitter.slowest_s for submitter in self.submitters)
+        print(f"{height} heights, {len(journal)} transactions: "
+              + ", ".join(f"{count} {word}" for word, count in counts.items())
+              + f"; slowest portion {slowest:.1f} s")
+
+    def settle(self, submission, seconds):
+        """Finds out what became of an accepted id whose submitter lost its node while waiting."""
+        nodes = itertools.cycle(range(self.cluster.nodes))
+
+        def definite():
+            for reader in self.readers:
+                if submission.id in reader.places:
+                    submission.outcome = "ordered"
+                    submission.height, submission.index = reader.places[submission.id]
+                    return True
+            done = self.cluster.run("tx", submission.id, "--node", self.cluster.url(next(nodes)), check=False)
+            state = json.loads(done.stdout)["state"] if done.stdout else ""
+            submission.outcome = state if state in OUTCOMES else ""
+            return submission.outcome
+        wait_until(definite, seconds, f"a definite outcome of accepted {submission.id}")

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""The checker must reject every kind of doctored history, and accept the honest one."""
+import copy
+import sys
+import unittest
+
+from checker import Submission, check
+
+HONEST = [
+    {"height": h, "time_ms": 1000 * h, "block": f"0xb{h}", "rollup": 7,
+     "entries": [{"index": i, "id": f"0xid{h}{i}", "kind": "plain", "payload": f"0x{h}{i}"} for i in range(h % 3)]}
+    for h in range(1, 9)]
+
+JOURNAL = [Submission(7, e["payload"], "accepted", e["id"], "ordered", r["height"], e["index"])
+           for r in HONEST for e in r["entries"]] + [
+    Submission(7, "0xaaaa", "accepted", "0xida", "expired"),
+    Submission(7, "0xbbbb", "refused"),
+    Submission(7, "0xcccc", "lost")]
+
+
+class Doctored(unittest.TestCase):
+    def setUp(self):
+        self.histories = {node: copy.deepcopy(HONEST) for node in range(3)}
+        self.journal = copy.deepcopy(JOURNAL)
+        self.two = self.histories[2]                     # heights 2, 5 and 8 have two entries
+        self.everywhere = self.histories.values()
+
+    def rejected(self, word):
+        faults = check(self.histories, self.journal)
+        self.assertTrue(any(word in fault for fault in faults), f"'{word}' not in {faults}")
+
+    def test_honest_is_accepted(self):
+        self.assertEqual(check(self.histories, self.journal), [])
+
+    def test_lost_answer_may_be_ordered(self):
+        self.journal[0] = Submission(7, self.journal[0].payload)
+        self.assertEqual(check(self.histories, self.journal), [])
+
+    # ---- one reader against the others ----
+
+    def test_missing_entry(self):
+        del self.two[4]["entries"][1]
+        self.rejected("differ at height 5: entries")
+
+    def test_swapped_entries(self):
+        a, b = self.two[4]["entries"]
+        a["index"], b["index"] = 1, 0
+        self.two[4]["entries"] = [b, a]
+        self.rejected("differ at height 5: entries")
+
+    def test_swapped_heights(self):
+        for name in ("entries", "block"):
+            self.two[4][name], self.two[5][name] = self.two[5][name], self.two[4][name]
+        self.rejected("differ at height 5")
+
+    def test_other_payload(self):
+        self.two[4]["entries"][0]["payload"] = "0xff"
+        self.rejected("differ at height 5: entries")
+
+    def test_other_block(self):
+        self.two[4]["block"] = "0xevil"
+        self.rejected("differ at height 5: block")
+
+    def test_other_time(self):
+        self.two[4]["time_ms"] += 1
+        self.rejected("differ at height 5: time_ms")
+
+    def test_extra_height_at_the_end(self):
+        self.two.append(dict(HONEST[0], height=9, time_ms=9000, entries=[]))
+        self.rejected("node 2 has 9")
+
+    def test_short_history(self):
+        self.two.pop()
+        self.rejected("node 2 has 7")
+
+    # ---- all readers alike ----
+
+    def test_extra_height(self):
+        for history in self.everywhere:
+            history.insert(4, dict(history[4], time_ms=4500, entries=[]))
+        self.rejected("height 5 follows 5")
+
+    def test_height_gap(self):
+        for history in self.everywhere:
+            del history[2]
+        self.rejected("height 4 follows 2")
+
+    def test_heights_out_of_order(self):
+        for history in self.everywhere:
+            history[2], history[3] = history[3], history[2]
+        self.rejected("height 4 follows 2")
+
+    def test_time_going_backward(self):
+        for history in self.everywhere:
+            history[4]["time_ms"] = 3500
+        self.rejected("time does not rise at height 5")
+
+    def test_time_standing_still(self):
+        for history in self.everywhere:
+            history[4]["time_ms"] = history[3]["time_ms"]
+        self.rejected("time does not rise at height 5")
+
+    def test_index_hole(self):
+        for history in self.everywhere:
+            history[4]["entries"][1]["index"] = 2
+        self.rejected("indexes of height 5 have a hole")
+
+    def test_double_in_a_height(self):
+        for history in self.everywhere:
+            history[4]["entries"].append(dict(history[4]["entries"][0], index=2))
+        self.rejected("came at 5 already")
+
+    def test_double_in_another_height(self):
+        for history in self.everywhere:
+            history[5]["entries"].append(dict(history[4]["entries"][0]))
+        self.rejected("came at 5 already")
+
+    def test_same_payload_under_another_id(self):
+        for history in self.everywhere:
+            history[5]["entries"].append(dict(history[4]["entries"][0], id="0xother"))
+        self.rejected("came at 5 already")
+
+    def test_accepted_missing(self):
+        for history in self.everywhere:
+            history[4]["entries"].pop()
+        self.rejected("accepted 0xid51 is missing")
+
+    def test_accepted_changed(self):
+        for history in self.everywhere:
+            history[4]["entries"][0]["payload"] = "0xff"
+        self.rejected("not what or where it was said to be")
+
+    def test_never_submitted(self):
+        for history in self.everywhere:
+            history[5]["entries"].append({"index": 0, "id": "0xnew", "kind": "plain", "payload": "0x01"})
+        self.rejected("0xnew at height 6 was never submitted")
+
+    # ---- the journal ----
+
+    def test_accepted_never_definite(self):
+        self.journal[0].outcome = "unknown"
+        self.rejected("no definite outcome")
+
+    def test_ordered_elsewhere(self):
+        self.journal[0].height += 1
+        self.rejected("not what or where it was said to be")
+
+    def test_expired_but_there(self):
+        self.journal[0].outcome = "expired"
+        self.rejected("was expired and is at height")
+
+    def test_refused_but_there(self):
+        self.journal[0].status, self.journal[0].outcome = "refused", ""
+        self.rejected("was refused and is at height")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

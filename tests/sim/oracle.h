@@ -1,0 +1,51 @@
+/* The reference for what is delivered: computes each height's record from the world's knowledge, on
+ * its own, and holds every honest node to it byte for byte (invariants 1, 9, 13). */
+#ifndef SLU_SIM_ORACLE_H
+#define SLU_SIM_ORACLE_H
+
+#include "consensus/store.h"
+#include "tests/sim/world.h"
+
+struct oracle_outcome {
+    uint8_t id[32];
+    uint64_t height;
+    uint32_t index; /* of a delivered one */
+    uint8_t drop;   /* slu_drop; 0: delivered */
+    uint32_t next;  /* older outcome of the same id + 1, or 0 */
+};
+
+struct oracle_height {
+    uint32_t block; /* in the world */
+    uint8_t *record;
+    size_t record_len;
+    uint64_t time_ms;
+    uint32_t remembered; /* ids that this height put into the window */
+};
+
+struct oracle {
+    struct sim *sim;
+    struct oracle_height *heights; /* by height */
+    uint32_t height_cap;
+    uint64_t top;
+    struct sim_table final_at; /* by height: the block that nodes wrote as final */
+    struct oracle_outcome *outcomes;
+    uint32_t outcome_count, outcome_cap;
+    struct sim_table outcome_at; /* by id: newest */
+    struct sim_table window;     /* id -> height that put it there */
+    uint64_t window_from;        /* lowest height still in the window */
+    uint64_t window_count;
+    uint64_t delivered, dropped;
+};
+
+void oracle_init(struct oracle *oracle, struct sim *sim);
+void oracle_free(struct oracle *oracle);
+/** A node wrote a final block; `value` is its record. */
+void oracle_final(struct oracle *oracle, uint16_t node, uint64_t height, const uint8_t *value,
+                  size_t len);
+/** A node wrote a delivered record. */
+void oracle_delivered(struct oracle *oracle, uint16_t node, uint64_t height, const uint8_t *value,
+                      size_t len);
+/** The newest outcome of an id, or NULL. */
+const struct oracle_outcome *oracle_outcome(const struct oracle *oracle, const uint8_t id32[32]);
+
+#endif

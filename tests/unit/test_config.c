@@ -1,0 +1,328 @@
+/* config/: what each file may say, and the words for what it may not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "config/genesis_json.h"
+#include "config/key_file.h"
+#include "config/node_config.h"
+#include "sluice/error.h"
+
+#define KEY_A      "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"
+#define KEY_B      "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
+#define NODE_A     "{\"public_key\": \"" KEY_A "\", \"address\": \"tcp://127.0.0.1:7600\"}"
+#define NODE_B     "{\"public_key\": \"" KEY_B "\", \"address\": \"tcp://127.0.0.1:7610\"}"
+#define GOOD_NODES "\"nodes\": [" NODE_A ", " NODE_B "]"
+#define GOOD_HEAD  "\"name\": \"t\", \"version\": 1, "
+#define GOOD       "{" GOOD_HEAD GOOD_NODES ", \"rollups\": \"open\"}"
+
+static char directory[64];
+static struct slu_genesis genesis, other;
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(directory, "/tmp/sluice-config-XXXXXX");
+    return mkdtemp(directory) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", directory);
+    return system(command);
+}
+
+static const char *file(const char *name, const char *text)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    if (text) {
+        FILE *to = fopen(path, "w");
+        assert_non_null(to);
+        fputs(text, to);
+        fclose(to);
+    }
+    return path;
+}
+
+/* ---- genesis ---- */
+
+static void test_genesis_round_trip(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{" GOOD_HEAD GOOD_NODES ", \"created_ms\": 1700000000000,"
+        "\"rollups\": [{\"id\": 1, \"name\": \"a\"}, {\"id\": 9007199254740991, \"name\": \"b\","
+        "\"sealed_only\": true, \"ethereum_chain_id\": 10, \"rate_share\": 3}],"
+        "\"parameters\": {\"heartbeat_ms\": 300, \"calendar_bytes_max\": 5000000000}}";
+    char why[256] = "";
+    assert_int_equal(slu_genesis_parse(&genesis, "g", text, strlen(text), why, sizeof why), 0);
+    assert_int_equal(genesis.n, 2);
+    assert_int_equal(genesis.rollup_count, 2);
+    assert_false(genesis.open_rollups);
+    assert_true(genesis.rollups[1].sealed_only);
+    assert_int_equal(genesis.rollups[1].rate_share, 3);
+    assert_int_equal(genesis.rollups[0].rate_share, 1);
+    assert_int_equal(genesis.params.heartbeat_ms, 300);
+    assert_true(genesis.params.calendar_bytes_max == 5000000000u);
+    assert_int_equal(genesis.params.batch_bytes_max, 512 * 1024);
+    const char *path = file("genesis.json", NULL);
+    assert_int_equal(slu_genesis_save(&genesis, path, why, sizeof why), 0);
+    assert_int_equal(slu_genesis_load(&other, path, why, sizeof why), 0);
+    assert_memory_equal(genesis.chain_id, other.chain_id, 32);
+    assert_int_equal(slu_genesis_save(&genesis, path, why, sizeof why), SLU_ERR_EXISTS);
+    assert_non_null(strstr(why, "genesis.json: File exists"));
+}
+
+static void test_genesis_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *words;
+        int error;
+    } cases[] = {
+        {GOOD, "", SLU_OK},
+        {"", "g:1:0: ", SLU_ERR_CONFIG},
+        {"{\n \"name\": t}", "g:2:", SLU_ERR_CONFIG},
+        {"[]", "g: not a JSON object", SLU_ERR_CONFIG},
+        {GOOD " x", "g:1:", SLU_ERR_CONFIG},
+        {"{\"name\": \"a\", \"name\": \"b\"}", "duplicate", SLU_ERR_CONFIG},
+        {"{\"version\": 1}", "g: name: missing", SLU_ERR_CONFIG},
+        {"{\"name\": 4}", "g: name: not a string", SLU_ERR_CONFIG},
+        {"{\"name\": \"t\"}", "g: version: missing", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodez\": 1}", "g: nodez: no such field", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"rollups\": \"open\"}", "g: nodes: missing", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": {}}", "g: nodes: not a list", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": []}", "g: nodes: 0 of them", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [7]}", "g: nodes[0]: not an object", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [{\"address\": \"tcp://a:1\"}]}",
+         "g: nodes[0].public_key: missing", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [{\"public_key\": \"zz\"}]}",
+         "g: nodes[0].public_key: not 64 hex digits", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [{\"public_key\": \"" KEY_A "\"}]}",
+         "g: nodes[0].address: missing", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [{\"public_key\": \"" KEY_A "\", \"address\": \"a:1\"}]}",
+         "g: nodes[0].address: must begin with tcp://", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [{\"public_key\": \"" KEY_A "\", \"adress\": 1}]}",
+         "g: nodes[0].adress: no such field", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [" NODE_A ", " NODE_A "], \"rollups\": \"open\"}",
+         "g: nodes[1].public_key: the same as of nodes[0]", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD GOOD_NODES "}", "g: rollups: missing", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD GOOD_NODES ", \"rollups\": \"all\"}", "g: rollups: neither", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD GOOD_NODES ", \"rollups\": []}", "g: rollups: 0 of them", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD GOOD_NODES ", \"rollups\": [{\"id\": -1, \"name\": \"a\"}]}",
+         "g: rollups[0].id: -1 is not in", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD GOOD_NODES ", \"rollups\": [{\"id\": 1.5, \"name\": \"a\"}]}",
+         "g: rollups[0].id: not a whole number", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD GOOD_NODES ", \"rollups\": [{\"id\": 2, \"name\": \"a\"},"
+         "{\"id\": 1, \"name\": \"b\"}]}",
+         "g: rollups[1].id: the table must be", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD GOOD_NODES
+         ", \"rollups\": [{\"id\": 1, \"name\": \"a\", \"sealed_only\":1}]}",
+         "g: rollups[0].sealed_only: not true or false", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD GOOD_NODES ", \"rollups\": \"open\", \"parameters\": {\"heart_ms\": 1}}",
+         "g: parameters.heart_ms: no such field", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD GOOD_NODES ", \"rollups\": \"open\", \"parameters\": {\"delta_ms\": \"1\"}}",
+         "g: parameters.delta_ms: not a whole number", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD GOOD_NODES
+         ", \"rollups\": \"open\", \"parameters\": {\"delta_ms\": 5000000000}}",
+         "g: parameters.delta_ms: 5000000000 is not in", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD GOOD_NODES ", \"rollups\": \"open\", \"parameters\": {\"delta_ms\": 0}}",
+         "g: parameters.delta_ms: 0 is not in", SLU_ERR_CONFIG},
+        {"{\"name\": \"t\", \"version\": 2, " GOOD_NODES ", \"rollups\": \"open\"}",
+         "g: version: ", SLU_ERR_MISMATCH},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char why[256] = "";
+        int rc =
+            slu_genesis_parse(&genesis, "g", cases[i].text, strlen(cases[i].text), why, sizeof why);
+        if (rc != cases[i].error || !strstr(why, cases[i].words) || strchr(why, '\n'))
+            fail_msg("case %zu: %d, \"%s\" instead of \"%s\"", i, rc, why, cases[i].words);
+    }
+}
+
+static void test_genesis_files(void **state)
+{
+    (void)state;
+    char why[256];
+    assert_int_equal(slu_genesis_load(&genesis, file("no", NULL), why, sizeof why), SLU_ERR_IO);
+    assert_non_null(strstr(why, "No such file"));
+    assert_int_equal(slu_genesis_load(&genesis, directory, why, sizeof why), SLU_ERR_IO);
+    char *large = malloc(SLU_GENESIS_FILE_BYTES_MAX + 2);
+    memset(large, ' ', SLU_GENESIS_FILE_BYTES_MAX + 1);
+    large[SLU_GENESIS_FILE_BYTES_MAX + 1] = '\0';
+    assert_int_equal(slu_genesis_load(&genesis, file("large", large), why, sizeof why),
+                     SLU_ERR_LIMIT);
+    free(large);
+}
+
+/* ---- the node's config ---- */
+
+#define NODE_SECTION   "[node]\ngenesis = g.json\nindex = 1\nkey = node.key\ndata = /var/data\n"
+#define LISTEN_SECTION "[listen]\nclients = tcp://127.0.0.1:1\nhttp = [::1]:8080\n"
+
+static void test_config_good(void **state)
+{
+    (void)state;
+    char why[256] = "", expected[128];
+    struct slu_node_config config;
+    file("g.json", GOOD);
+    const char *path =
+        file("a.conf", "# words\n" NODE_SECTION "first_start = first\n; words\n" LISTEN_SECTION
+                       "[store]\n  retention_ms = 90000 ; words\n"
+                       "[admission]\nclient_tx_per_s=5\n[log]\nlevel = debug");
+    if (slu_node_config_load(&config, &genesis, path, why, sizeof why))
+        fail_msg("%s", why);
+    snprintf(expected, sizeof expected, "%s/node.key", directory);
+    assert_string_equal(config.key_path, expected);
+    snprintf(expected, sizeof expected, "%s/first", directory);
+    assert_string_equal(config.first_start_path, expected);
+    assert_string_equal(config.data_dir, "/var/data");
+    assert_int_equal(config.index, 1);
+    assert_string_equal(config.peer_listen_url, "tcp://127.0.0.1:7610");
+    assert_string_equal(config.client_listen_url, "tcp://127.0.0.1:1");
+    assert_string_equal(config.http_host, "::1");
+    assert_int_equal(config.http_port, 8080);
+    assert_int_equal(config.retention_ms, 90000);
+    assert_int_equal(config.client_tx.per_s, 5);
+    assert_int_equal(config.client_tx.burst, 400000);
+    assert_int_equal(config.log_level, SLU_LOG_DEBUG);
+    assert_string_equal(slu_log_level_name(config.log_level), "debug");
+}
+
+static void test_config_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *words;
+    } cases[] = {
+        {"", "c: node.genesis: missing"},
+        {NODE_SECTION, "c: listen.clients: missing"},
+        {"index = 1\n", "c:1: index: stands before the first [section]"},
+        {"[nod]\nindex = 1\n", "c:1: [nod]: no such section"},
+        {NODE_SECTION "[empty]\n", "c:6: [empty]: no such section"},
+        {"[node]\n\nindx = 1\n", "c:3: node.indx: no such field"},
+        {"[node]\nindex = 1\nindex = 2\n", "c:3: node.index: given before, in line 2"},
+        {"[node]\nindex = 1\n  index = 2\n", "c:3: node.index: given before, in line 2"},
+        {"[node]\nindex = one\n", "c:2: node.index: 'one' is not a whole number"},
+        {"[node]\nindex = -1\n", "c:2: node.index: '-1' is not a whole number"},
+        {"[node]\nindex = 64\n", "c:2: node.index: 64 is not in 0..63"},
+        {"[node]\nindex = 99999999999999999999999\n", "c:2: node.index: 9999"},
+        {"[node]\nkey =\n", "c:2: node.key: empty"},
+        {"[node]\nwords\n", "c:2: neither a [section], nor name = value"},
+        {"[node\n", "c:1: "},
+        {"[listen]\nclients = 127.0.0.1:5\n", "c:2: listen.clients: must begin with tcp://"},
+        {"[listen]\nhttp = 8080\n", "c:2: listen.http: '8080' is not HOST:PORT"},
+        {"[listen]\nhttp = ::1:8080\n", "c:2: listen.http: '::1:8080' is not HOST:PORT"},
+        {"[listen]\nhttp = a:99999\n", "c:2: listen.http: 99999 is not in 0..65535"},
+        {"[store]\nretention_ms = 1\n", "c:2: store.retention_ms: 1 is not in 60000.."},
+        {"[log]\nlevel = loud\n", "c:2: log.level: 'loud' is none of"},
+        {"[node]\n# xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
+         "c:2: the line has a NUL"},
+        {"[node]\ngenesis = none.json\nindex = 0\nkey = k\ndata = d\n" LISTEN_SECTION,
+         "none.json: No such file"},
+        {"[node]\ngenesis = g.json\nindex = 2\nkey = k\ndata = d\n" LISTEN_SECTION,
+         "c:3: node.index: 2, but "},
+    };
+    struct slu_node_config config;
+    file("g.json", GOOD);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char why[512] = "";
+        int rc = slu_node_config_load(&config, &genesis, file("c", cases[i].text), why, sizeof why);
+        if (rc == 0 || !strstr(why, cases[i].words) || strncmp(why, directory, strlen(directory)))
+            fail_msg("case %zu: %d, \"%s\" instead of \"%s\"", i, rc, why, cases[i].words);
+    }
+    char why[512];
+    assert_int_equal(slu_node_config_load(&config, &genesis, file("no", NULL), why, sizeof why),
+                     SLU_ERR_IO);
+    assert_int_equal(slu_node_config_load(&config, &genesis, directory, why, sizeof why),
+                     SLU_ERR_IO);
+}
+
+/* ---- keys ---- */
+
+static void test_key_file(void **state)
+{
+    (void)state;
+    uint8_t seed[32], found[32];
+    static const uint8_t zero[32];
+    char why[256];
+    for (size_t i = 0; i < sizeof seed; i++)
+        seed[i] = (uint8_t)(i * 7);
+    const char *path = file("k", NULL);
+    assert_int_equal(slu_key_file_create(path, seed, why, sizeof why), 0);
+    assert_int_equal(slu_key_file_create(path, seed, why, sizeof why), SLU_ERR_EXISTS);
+    struct stat mode;
+    assert_int_equal(stat(path, &mode), 0);
+    assert_int_equal(mode.st_mode & 07777, 0600);
+    assert_int_equal(slu_key_file_load(found, path, why, sizeof why), 0);
+    assert_memory_equal(found, seed, 32);
+    assert_int_equal(chmod(path, 0400), 0);
+    assert_int_equal(slu_key_file_load(found, path, why, sizeof why), 0);
+    static const mode_t bad_modes[] = {0640, 0604, 0620, 0700, 04600};
+    for (size_t i = 0; i < sizeof bad_modes / sizeof *bad_modes; i++) {
+        assert_int_equal(chmod(path, bad_modes[i]), 0);
+        memset(found, 1, sizeof found);
+        assert_int_equal(slu_key_file_load(found, path, why, sizeof why), SLU_ERR_REFUSED);
+        assert_memory_equal(found, zero, 32);
+        assert_non_null(strstr(why, "0600 or stricter"));
+    }
+}
+
+static void test_key_file_content(void **state)
+{
+    (void)state;
+    uint8_t found[32];
+    char why[256];
+    static const struct {
+        const char *text;
+        int error;
+    } cases[] = {
+        {KEY_A, SLU_OK},
+        {KEY_A "\n", SLU_OK},
+        {KEY_A "\r\n", SLU_OK},
+        {"", SLU_ERR_CONFIG},
+        {"0x" KEY_A, SLU_ERR_CONFIG},
+        {KEY_A "00", SLU_ERR_CONFIG},
+        {KEY_A "\nmore of it that is long", SLU_ERR_CONFIG},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *path = file("content", cases[i].text);
+        assert_int_equal(chmod(path, 0600), 0);
+        assert_int_equal(slu_key_file_load(found, path, why, sizeof why), cases[i].error);
+    }
+    assert_int_equal(slu_key_file_load(found, file("none", NULL), why, sizeof why), SLU_ERR_IO);
+    assert_int_equal(slu_key_file_load(found, directory, why, sizeof why), SLU_ERR_IO);
+    if (geteuid() == 0) {
+        const char *path = file("content", NULL);
+        assert_int_equal(chown(path, 1, 1), 0);
+        assert_int_equal(slu_key_file_load(found, path, why, sizeof why), SLU_ERR_REFUSED);
+        assert_non_null(strstr(why, "belongs to user 1"));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_genesis_round_trip, setup, teardown),
+        cmocka_unit_test(test_genesis_errors),
+        cmocka_unit_test_setup_teardown(test_genesis_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_config_good, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_config_errors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_key_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_key_file_content, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

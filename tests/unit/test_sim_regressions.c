@@ -1,0 +1,505 @@
+/* The regression cases of docs/PROTOCOL.md, each known to have broken some design, as directed runs
+ * of the simulator. All of its invariants are checked in each; a case adds what it is about. Cases of
+ * the inbox (forced ids, evidence) come with the inbox; that a stream skips nothing on an error is
+ * tested with real processes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/sim/byz.h"
+
+/* ---- a scene: a run with a script ---- */
+
+struct scene {
+    struct sim *sim;
+    uint64_t view; /* the view that the scene is about */
+    uint16_t a, b, c, x;
+    uint32_t seen, dropped;
+    uint64_t fixed_ms; /* when the network became good again */
+    bool done[SIM_NODES_MAX];
+    bool held;
+};
+
+typedef bool packet_rule(void *context, struct sim *sim, const struct sim_packet *packet,
+                         uint16_t to, uint64_t *delay_ms);
+
+static struct sim *begin(struct scene *scene, const struct sim_plan *plan, packet_rule *packet)
+{
+    scene->sim = sim_new(plan, NULL);
+    scene->sim->hooks.context = scene;
+    scene->sim->hooks.packet = packet;
+    return scene->sim;
+}
+
+static void end_ok(struct scene *scene)
+{
+    const struct sim_result *result = sim_run(scene->sim);
+    if (!result->ok) {
+        sim_trace_print(scene->sim, stderr, 100);
+        sim_state_print(scene->sim, stderr);
+        print_error("invariant %d at %lu ms: %s\n", result->invariant, scene->sim->now_ms,
+                    result->what);
+    }
+    assert_true(result->ok);
+    sim_free(scene->sim);
+}
+
+static void faulty(struct sim_plan *plan, uint64_t seed, uint16_t n)
+{
+    sim_plan_quiet(plan, seed, n);
+    plan->faultless = false;
+    plan->calm_ms = 1500;
+    plan->load_until_ms = 2500;
+    plan->run_until_ms = 3000;
+    plan->give_up_ms = plan->run_until_ms + 2 * sim_plan_patience_ms(plan);
+}
+
+static const struct slu_core_stats *stats_of(const struct scene *scene, uint16_t node)
+{
+    return slu_core_stats(scene->sim->nodes[node].core);
+}
+
+static enum slu_message_kind kind_of(const struct sim_packet *packet)
+{
+    return packet->message->kind;
+}
+
+/* ---- lanes ---- */
+
+static void test_equivocating_owner(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        struct scene scene = {0};
+        struct sim_plan plan;
+        faulty(&plan, seed, 4);
+        plan.roles[seed % 4] = SIM_PUPPET;
+        plan.byz_permille[BYZ_FORKS] = plan.byz_permille[BYZ_ACKS] = 900;
+        plan.byz_permille[BYZ_ANSWERS] = 500;
+        struct sim *sim = begin(&scene, &plan, NULL);
+        sim_run_until(sim, 2900);
+        assert_true(sim->result.counts[SIM_N_FORKS] > 5);
+        end_ok(&scene);
+    }
+}
+
+static bool lose_first_acks(void *context, struct sim *sim, const struct sim_packet *packet,
+                            uint16_t to, uint64_t *delay_ms)
+{
+    struct scene *scene = context;
+    (void)sim;
+    (void)delay_ms;
+    if (kind_of(packet) != SLU_MSG_ACKS || packet->from != 1 || scene->dropped >= 9)
+        return true;
+    (void)to;
+    scene->dropped++; /* three whole vectors, to everybody */
+    return false;
+}
+
+static void test_one_lost_ack_vector(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        struct scene scene = {0};
+        struct sim_plan plan;
+        faulty(&plan, seed, 4);
+        plan.calm_ms = 0;
+        plan.roles[3] = SIM_SILENT; /* so that every other ack is needed */
+        plan.load_until_ms = 40;    /* and nothing new brings them along */
+        plan.load_every_ms = 10;
+        begin(&scene, &plan, lose_first_acks);
+        end_ok(&scene);
+        assert_true(scene.dropped > 0);
+    }
+}
+
+static bool no_bodies_for_2(void *context, struct sim *sim, const struct sim_packet *packet,
+                            uint16_t to, uint64_t *delay_ms)
+{
+    (void)context;
+    (void)delay_ms;
+    return kind_of(packet) != SLU_MSG_BATCH || to != 2 || sim->now_ms >= 1500;
+}
+
+static void test_blocks_need_no_bodies(void **state)
+{
+    (void)state;
+    struct scene scene = {0};
+    struct sim_plan plan;
+    faulty(&plan, 1, 4);
+    struct sim *sim = begin(&scene, &plan, no_bodies_for_2);
+    sim_run_until(sim, 1450);
+    const struct slu_core_stats *stats = stats_of(&scene, 2);
+    assert_true(stats->votes_sent[SLU_NOTARIZE] > 8);
+    assert_int_equal(stats->votes_sent[SLU_NULLIFY], 0);
+    assert_true(stats->final_height > stats->delivered_height + 3);
+    end_ok(&scene);
+}
+
+static bool no_first_bodies_for_0(void *context, struct sim *sim, const struct sim_packet *packet,
+                                  uint16_t to, uint64_t *delay_ms)
+{
+    struct scene *scene = context;
+    (void)sim;
+    (void)delay_ms;
+    bool own = kind_of(packet) == SLU_MSG_BATCH &&
+               packet->message->batch.header.lane == packet->from;
+    if (!own || to != 0 || packet->from == 3)
+        return true;
+    scene->dropped++;
+    return false;
+}
+
+static void test_fetch_pinned_to_a_dead_node(void **state)
+{
+    (void)state;
+    struct scene scene = {0};
+    struct sim_plan plan;
+    faulty(&plan, 2, 4);
+    plan.roles[3] = SIM_PUPPET; /* acks everything, answers nothing */
+    plan.byz_permille[BYZ_ACKS] = 900;
+    begin(&scene, &plan, no_first_bodies_for_0);
+    end_ok(&scene);
+    assert_true(scene.dropped > 10);
+}
+
+/* ---- timers ---- */
+
+static void test_leader_that_waits_for_the_heartbeat_is_not_timed_out(void **state)
+{
+    (void)state;
+    for (uint32_t n = 1; n <= 7; n += 3) {
+        struct scene scene = {0};
+        struct sim_plan plan;
+        sim_plan_quiet(&plan, 3, (uint16_t)n);
+        plan.load_every_ms = 0;
+        plan.style = SIM_SLOWEST;
+        plan.params.heartbeat_ms = 600; /* above 8 delta */
+        plan.params.heartbeat_idle_ms = 1900;
+        plan.run_until_ms = 12000;
+        plan.give_up_ms = 20000;
+        struct sim *sim = begin(&scene, &plan, NULL);
+        sim_run_until(sim, 11900);
+        assert_true(stats_of(&scene, 0)->final_height >= 4);
+        for (uint16_t i = 0; i < n; i++)
+            assert_int_equal(stats_of(&scene, i)->votes_sent[SLU_NULLIFY], 0);
+        end_ok(&scene);
+    }
+}
+
+static void test_idle_chain_skips_nobody(void **state)
+{
+    (void)state;
+    struct scene scene = {0};
+    struct sim_plan plan;
+    sim_plan_quiet(&plan, 4, 10);
+    plan.load_every_ms = 0;
+    plan.params.heartbeat_ms = plan.params.heartbeat_idle_ms = 900;
+    plan.params.skip_ms = 901;
+    plan.run_until_ms = 20000;
+    plan.give_up_ms = 30000;
+    struct sim *sim = begin(&scene, &plan, NULL);
+    sim_run_until(sim, 19900);
+    for (uint16_t i = 0; i < 10; i++)
+        assert_int_equal(stats_of(&scene, i)->views_skipped, 0);
+    end_ok(&scene);
+}
+
+/* ---- votes and crashes ---- */
+
+/* The model's directed case: N(v) forms at `a` alone, from the votes of a, the leader b and the
+ * Byzantine x; a writes Finalize(v) and crashes before anything leaves it; b and c time out. Only a
+ * can show N(v), and it may not nullify v: it must have it after its restart. */
+static bool n_forms_at_a(void *context, struct sim *sim, const struct sim_packet *packet,
+                         uint16_t to, uint64_t *delay_ms)
+{
+    struct scene *scene = context;
+    const struct slu_message *m = packet->message;
+    (void)delay_ms;
+    if (sim->now_ms >= scene->fixed_ms)
+        return true;
+    if (m->kind == SLU_MSG_PROPOSAL && m->proposal.view == scene->view) {
+        if (to == scene->a && !scene->held) {
+            scene->held = true;
+            sim->plan.snipes[0] = (struct sim_snipe){.node = scene->a,
+                                                     .vote = SLU_FINALIZE,
+                                                     .count = 1,
+                                                     .down_ms = 1500,
+                                                     .when = SIM_AFTER_SYNC};
+            sim->plan.snipe_count = 1;
+            scene->fixed_ms = sim->now_ms + 1400;
+            byz_vote(sim, scene->x, SLU_NOTARIZE, scene->view, m->proposal.block,
+                     UINT64_C(1) << scene->a);
+        }
+        return to == scene->a;
+    }
+    bool about = (m->kind == SLU_MSG_VOTE && m->vote.view == scene->view) ||
+                 (m->kind == SLU_MSG_CERT && m->cert.view == scene->view);
+    bool notarize = m->kind == SLU_MSG_VOTE && m->vote.kind == SLU_NOTARIZE;
+    return !about || !notarize || to == scene->a;
+}
+
+static void test_n_is_durable_with_finalize(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        struct scene scene = {.view = 5 + seed % 4, .fixed_ms = UINT64_MAX};
+        struct sim_plan plan;
+        faulty(&plan, seed, 4);
+        scene.b = (uint16_t)(scene.view % 4);
+        scene.a = (uint16_t)(scene.view + 1) % 4;
+        scene.c = (uint16_t)(scene.view + 2) % 4;
+        scene.x = (uint16_t)(scene.view + 3) % 4;
+        plan.roles[scene.x] = SIM_SILENT;
+        plan.calm_ms = plan.load_until_ms = 4000;
+        plan.run_until_ms = 5000;
+        plan.give_up_ms = 15000;
+        plan.lost_in_flight_permille = 0;
+        plan.tear_permille = 0;
+        struct sim *sim = begin(&scene, &plan, n_forms_at_a);
+        sim_run_until(sim, 2500);
+        assert_true(scene.held);
+        end_ok(&scene);
+    }
+}
+
+/* Everybody crashes right after writing the vote; nothing of it left. */
+static void crash_all(struct sim_plan *plan, uint8_t vote, enum sim_crash_when when)
+{
+    for (uint16_t i = 0; i < plan->n; i++)
+        if (plan->roles[i] == SIM_HONEST)
+            plan->snipes[plan->snipe_count++] = (struct sim_snipe){.node = i,
+                                                                   .vote = vote,
+                                                                   .count = 1,
+                                                                   .after_ms = 700,
+                                                                   .down_ms = 50u + 30u * i,
+                                                                   .when = when};
+}
+
+static void test_all_who_saw_the_proposal_restart(void **state)
+{
+    (void)state;
+    static const uint8_t votes[] = {SLU_NOTARIZE, SLU_FINALIZE};
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        struct scene scene = {0};
+        struct sim_plan plan;
+        faulty(&plan, seed, 4);
+        if (seed % 3 == 0)
+            plan.roles[3] = SIM_SILENT;
+        crash_all(&plan, votes[seed % 2], seed % 4 < 2 ? SIM_AFTER_SYNC : SIM_AMID_EFFECTS);
+        struct sim *sim = begin(&scene, &plan, NULL);
+        sim_run_until(sim, 1500);
+        assert_true(sim->result.counts[SIM_N_CRASHES] >= 3);
+        end_ok(&scene);
+    }
+}
+
+static bool lose_proposal(void *context, struct sim *sim, const struct sim_packet *packet,
+                          uint16_t to, uint64_t *delay_ms)
+{
+    struct scene *scene = context;
+    const struct slu_message *m = packet->message;
+    (void)to;
+    (void)delay_ms;
+    (void)sim;
+    return m->kind != SLU_MSG_PROPOSAL || m->proposal.view != scene->view;
+}
+
+static void test_quorum_crashes_after_writing_nullify(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        struct scene scene = {.view = 10 + seed % 4};
+        struct sim_plan plan;
+        faulty(&plan, seed, 4);
+        plan.calm_ms = 2000;
+        crash_all(&plan, SLU_NULLIFY, seed % 2 ? SIM_AFTER_SYNC : SIM_AMID_EFFECTS);
+        for (uint32_t i = 0; i < plan.snipe_count; i++)
+            plan.snipes[i].after_ms = 0;
+        struct sim *sim = begin(&scene, &plan, lose_proposal);
+        sim_run_until(sim, 2500);
+        assert_true(sim->result.counts[SIM_N_CRASHES] >= 3);
+        end_ok(&scene);
+    }
+}
+
+/* N(v) reaches node a only once it has nullified v: it must not sign Finalize(v) then, not when it
+ * resends and not when it restarts (invariant 3). */
+static bool n_comes_late(void *context, struct sim *sim, const struct sim_packet *packet,
+                         uint16_t to, uint64_t *delay_ms)
+{
+    struct scene *scene = context;
+    const struct slu_message *m = packet->message;
+    (void)delay_ms;
+    uint64_t view = m->kind == SLU_MSG_VOTE       ? m->vote.view
+                    : m->kind == SLU_MSG_CERT     ? m->cert.view
+                    : m->kind == SLU_MSG_PROPOSAL ? m->proposal.view
+                    : m->kind == SLU_MSG_BLOCKS   ? m->blocks.cert.view
+                                                  : 0;
+    if (to != scene->a || view < scene->view)
+        return true;
+    if (sim->nodes[scene->a].core && stats_of(scene, scene->a)->votes_sent[SLU_NULLIFY] > 0)
+        scene->held = true;
+    scene->seen += scene->held;
+    return scene->held || sim->now_ms > 1500;
+}
+
+static void test_no_finalize_after_a_timeout(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        struct scene scene = {.view = 8, .a = (uint16_t)(seed % 4)};
+        struct sim_plan plan;
+        faulty(&plan, seed, 4);
+        plan.crashes[plan.crash_count++] =
+            (struct sim_crash){.node = scene.a, .at_ms = 1600, .up_ms = 1700};
+        struct sim *sim = begin(&scene, &plan, n_comes_late);
+        sim_run_until(sim, 1550);
+        assert_true(stats_of(&scene, scene.a)->votes_sent[SLU_NULLIFY] > 0);
+        assert_true(scene.seen > 0);
+        end_ok(&scene);
+    }
+}
+
+/* A node that lags hears old views again after others finalised far beyond: its flags still hold. */
+static void test_vote_flags_outlive_final_views(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        struct scene scene = {0};
+        struct sim_plan plan;
+        faulty(&plan, seed, 4);
+        plan.partitions[0] = (struct sim_partition){
+            .from_ms = 400, .to_ms = 1300, .side = 1u << (seed % 4), .hold = true};
+        plan.partition_count = 1;
+        plan.roles[(seed + 1) % 4] = SIM_PUPPET; /* replays */
+        for (uint32_t i = 0; i < BYZ_HABITS; i++)
+            plan.byz_permille[i] = i == BYZ_RELEASES || i == BYZ_VOTES ? 900 : 0;
+        plan.crashes[plan.crash_count++] =
+            (struct sim_crash){.node = (uint16_t)(seed % 4), .at_ms = 1350, .up_ms = 1400};
+        begin(&scene, &plan, NULL);
+        end_ok(&scene);
+    }
+}
+
+/* The Byzantine x votes Notarize towards a and Nullify towards b and c: a holds N(v), the others Z(v),
+ * and each side must take the other's ancestry. */
+static bool split_view(void *context, struct sim *sim, const struct sim_packet *packet, uint16_t to,
+                       uint64_t *delay_ms)
+{
+    struct scene *scene = context;
+    const struct slu_message *m = packet->message;
+    (void)delay_ms;
+    if (m->kind == SLU_MSG_PROPOSAL && m->proposal.view == scene->view) {
+        if (to == scene->a && !scene->held) {
+            static const uint8_t none[32];
+            scene->held = true;
+            scene->fixed_ms = sim->now_ms + 1000;
+            byz_vote(sim, scene->x, SLU_NOTARIZE, scene->view, m->proposal.block,
+                     UINT64_C(1) << scene->a);
+            byz_vote(sim, scene->x, SLU_NULLIFY, scene->view, none,
+                     UINT64_C(1) << scene->b | UINT64_C(1) << scene->c);
+        }
+        return to == scene->a || sim->now_ms >= scene->fixed_ms;
+    }
+    bool about = (m->kind == SLU_MSG_VOTE && m->vote.view == scene->view &&
+                  m->vote.kind != SLU_NULLIFY) ||
+                 (m->kind == SLU_MSG_CERT && m->cert.view == scene->view);
+    return !about || to == scene->a || sim->now_ms >= scene->fixed_ms;
+}
+
+static void test_one_side_holds_n_the_other_z(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        struct scene scene = {.view = 5 + seed % 4, .fixed_ms = UINT64_MAX};
+        struct sim_plan plan;
+        faulty(&plan, seed, 4);
+        scene.b = (uint16_t)(scene.view % 4);
+        scene.a = (uint16_t)((scene.view + 1 + seed / 4) % 4);
+        scene.c = (uint16_t)((scene.view + 2 - seed / 4) % 4);
+        scene.x = (uint16_t)(scene.view + 3) % 4;
+        plan.roles[scene.x] = SIM_SILENT;
+        plan.calm_ms = plan.load_until_ms = 4000;
+        plan.run_until_ms = 5000;
+        plan.give_up_ms = 15000;
+        struct sim *sim = begin(&scene, &plan, split_view);
+        sim_run_until(sim, 2500);
+        assert_true(scene.held);
+        end_ok(&scene);
+    }
+}
+
+/* ---- catching up ---- */
+
+/* A node that was away for many views asks for ranges; the answers stay in proportion. */
+static void test_certificates_answer_in_proportion(void **state)
+{
+    (void)state;
+    struct scene scene = {0};
+    struct sim_plan plan;
+    faulty(&plan, 5, 4);
+    plan.params.heartbeat_ms = plan.params.heartbeat_idle_ms = 10;
+    plan.params.delta_ms = 10;
+    plan.params.resend_ms = 60;
+    plan.crashes[plan.crash_count++] = (struct sim_crash){.node = 2, .at_ms = 200, .up_ms = 1500};
+    struct sim *sim = begin(&scene, &plan, NULL);
+    sim_run_until(sim, 1490);
+    uint64_t views = sim->world.view_top, certs = sim->sent_by_kind[SLU_MSG_CERT];
+    assert_true(views > 20);
+    sim_run_until(sim, 1900);
+    uint64_t more = sim->world.view_top - views;
+    assert_true(sim->sent_by_kind[SLU_MSG_CERT] - certs < 100 + 6 * views + 80 * more);
+    assert_true(stats_of(&scene, 2)->delivered_height + 10 > stats_of(&scene, 0)->delivered_height);
+    end_ok(&scene);
+}
+
+/* Small windows and restarts: what a node forgets must not change what it delivers. */
+static void test_no_divergence_under_pruning(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 3; seed++) {
+        struct scene scene = {0};
+        struct sim_plan plan;
+        faulty(&plan, seed, 4);
+        plan.params.dedup_window_ms = 1000;
+        plan.params.dedup_entries_max = 1024;
+        plan.load_txs_max = 12;
+        plan.load_every_ms = 30;
+        plan.odd_permille = 300;
+        plan.load_body_max = 20;
+        for (uint16_t i = 0; i < 4; i++)
+            plan.crashes[plan.crash_count++] = (struct sim_crash){
+                .node = i, .at_ms = 1500 + 900u * i, .up_ms = 1900 + 900u * i};
+        plan.calm_ms = 4700;
+        plan.load_until_ms = 8000;
+        plan.run_until_ms = 8500;
+        plan.give_up_ms = 16000;
+        begin(&scene, &plan, NULL);
+        end_ok(&scene);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_equivocating_owner),
+        cmocka_unit_test(test_one_lost_ack_vector),
+        cmocka_unit_test(test_blocks_need_no_bodies),
+        cmocka_unit_test(test_fetch_pinned_to_a_dead_node),
+        cmocka_unit_test(test_leader_that_waits_for_the_heartbeat_is_not_timed_out),
+        cmocka_unit_test(test_idle_chain_skips_nobody),
+        cmocka_unit_test(test_n_is_durable_with_finalize),
+        cmocka_unit_test(test_all_who_saw_the_proposal_restart),
+        cmocka_unit_test(test_quorum_crashes_after_writing_nullify),
+        cmocka_unit_test(test_no_finalize_after_a_timeout),
+        cmocka_unit_test(test_vote_flags_outlive_final_views),
+        cmocka_unit_test(test_one_side_holds_n_the_other_z),
+        cmocka_unit_test(test_certificates_answer_in_proportion),
+        cmocka_unit_test(test_no_divergence_under_pruning),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

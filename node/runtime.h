@@ -1,0 +1,88 @@
+/* The core's thread. It alone owns the core: it feeds it bursts of inputs, ends each burst as a
+ * turn, and hands the turn to the commit thread (node/commit.h), running ahead of the disk by a few
+ * turns.
+ *
+ *     verify workers ─┐                                   ┌─▶ turn ─▶ commit: sync, then effects
+ *     gateway        ─┼─▶ ring ─▶ slu_core_step ... TURN ─┤              │
+ *     history (BODY) ─┘                                   └◀── free turn ◀┘
+ *
+ * Full ring: verify workers and history wait (their links then pause), the gateway refuses "busy"
+ * above half. No free turn: the thread waits, inputs gather, and the next turn is larger: that is
+ * the group commit. Ownership: an input belongs to the runtime from push on, until the effects of
+ * its turn were executed; then its `free` is called (on the commit thread, or on the core's). */
+#ifndef SLU_NODE_RUNTIME_H
+#define SLU_NODE_RUNTIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "consensus/core.h"
+#include "node/metrics.h"
+#include "node/ring.h"
+
+struct slu_input {
+    struct slu_event event; /* times are set by the runtime */
+    size_t bytes;           /* of memory that it holds */
+    void (*free)(struct slu_input *input);
+};
+
+#define SLU_TURN_INPUTS_MAX 512u
+
+/* One turn on its way through the commit thread. */
+struct slu_turn {
+    struct slu_effects *effects;
+    uint32_t input_count;
+    struct slu_input *inputs[SLU_TURN_INPUTS_MAX];
+    uint64_t began_us;
+};
+
+/** What others may know of the core, as of at most SLU_VIEW_OF_CORE_MS ago. */
+#define SLU_VIEW_OF_CORE_MS 100u
+struct slu_core_view {
+    struct slu_core_stats stats;
+    struct slu_lane_status lanes[SLU_NODES_MAX];
+    uint64_t heard_ms_ago[SLU_NODES_MAX]; /* at `taken_ms`; UINT64_MAX: never */
+    uint64_t taken_ms;                    /* monotonic */
+    uint64_t progress_ms;                 /* monotonic: when the delivered height last rose */
+    bool rejoining;
+};
+
+struct slu_runtime;
+
+struct slu_runtime_config {
+    struct slu_core *core;
+    uint16_t nodes;
+    struct slu_metrics *metrics;
+    /** Takes a turn with effects (the core's thread). Given back with slu_runtime_turn_done. */
+    void (*execute)(void *context, struct slu_turn *turn);
+    void *context;
+};
+
+/** Errors: MEMORY. */
+SLU_MUST_USE int slu_runtime_new(struct slu_runtime **runtime,
+                                 const struct slu_runtime_config *config);
+/** Starts the thread with a START event. Errors: IO. */
+SLU_MUST_USE int slu_runtime_start(struct slu_runtime *runtime);
+/** Takes no further input, finishes what is queued, ends the thread. */
+void slu_runtime_stop(struct slu_runtime *runtime);
+/** After stop, and after the commit thread has ended. */
+void slu_runtime_free(struct slu_runtime *runtime);
+
+/** Queues an input when the ring is at most `percent` full. Any thread. On failure the input stays
+ * the caller's. Errors: BUSY, CLOSED. */
+SLU_MUST_USE int slu_runtime_push(struct slu_runtime *runtime, struct slu_input *input,
+                                  unsigned percent);
+/** Queues an input, waiting for room; not for link handlers nor the commit thread. Errors: CLOSED.
+ */
+SLU_MUST_USE int slu_runtime_push_wait(struct slu_runtime *runtime, struct slu_input *input);
+
+/** All effects of `turn` are executed: frees its inputs and takes it back. `durable_turn`: all
+ * turns up to it are durable. The commit thread. */
+void slu_runtime_turn_done(struct slu_runtime *runtime, struct slu_turn *turn,
+                           uint64_t durable_turn);
+
+/** Copies the newest view of the core. Any thread. */
+void slu_runtime_view(struct slu_runtime *runtime, struct slu_core_view *view);
+struct slu_ring_fill slu_runtime_fill(struct slu_runtime *runtime);
+
+#endif

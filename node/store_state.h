@@ -1,0 +1,59 @@
+/* The inside of node/store: what its writing half (store.c) and its reading half (store_read.c)
+ * share. Private to these files. */
+#ifndef SLU_NODE_STORE_STATE_H
+#define SLU_NODE_STORE_STATE_H
+
+#include <pthread.h>
+#include <rocksdb/c.h>
+
+#include "base/limits.h"
+#include "node/mark.h"
+#include "node/store.h"
+#include "node/store_options.h"
+
+#define SLU_KEY_BYTES_MAX      49u
+#define SLU_DISK_FAILURE_BYTES 2048u
+
+enum slu_disk_family { SLU_FAMILY_DEFAULT, SLU_FAMILY_BATCH, SLU_FAMILY_VOTE, SLU_FAMILIES };
+
+struct slu_disk {
+    char *dir;
+    rocksdb_t *db;
+    rocksdb_column_family_handle_t *families[SLU_FAMILIES];
+    struct slu_disk_settings *settings;
+    rocksdb_writeoptions_t *synced;
+    struct slu_mark *mark;
+    bool empty;
+    uint64_t next_write;
+    size_t gathered;
+    rocksdb_writebatch_t *batch;
+    /* Up to where VOTE and ACK records of a lane were forgotten: keeps ranges disjoint, since
+     * overlapping range deletions cost RocksDB time and space squared in their number. */
+    uint64_t votes_forgotten;
+    uint64_t acks_forgotten[SLU_NODES_MAX];
+    pthread_mutex_t writer;
+    pthread_mutex_t failing;
+    char failure[SLU_DISK_FAILURE_BYTES];
+};
+
+/* ---- keys (store_key.c) ---- */
+
+enum slu_disk_family slu_disk_family(enum slu_record_kind kind);
+void slu_put_be64(uint8_t *at, uint64_t value);
+uint64_t slu_get_be64(const uint8_t *at);
+size_t slu_key_write(char out[SLU_KEY_BYTES_MAX], const struct slu_record_key *key);
+/** False when the bytes are no key of a record. */
+bool slu_key_read(struct slu_record_key *key, const char *in, size_t len);
+int slu_key_compare(const struct slu_record_key *x, const struct slu_record_key *y);
+/** The part of [from, to) whose kind is `kind`; false when there is none. */
+bool slu_key_part(struct slu_record_key *lo, struct slu_record_key *hi, unsigned kind,
+                  const struct slu_record_key *from, const struct slu_record_key *to);
+
+/* ---- failures (store.c) ---- */
+
+/** Keeps the first failure's words. Any thread. */
+void slu_disk_fail(struct slu_disk *disk, const char *what, const char *words);
+/** Takes RocksDB's words, frees them, and says which error they mean. */
+int slu_disk_rocks_error(struct slu_disk *disk, const char *what, char *words);
+
+#endif

@@ -1,0 +1,44 @@
+/* Subscriptions: the ordered stream of delivered heights, filtered by rollup, to any number of
+ * readers, from any retained height on; history and live through the same path.
+ *
+ *     DELIVERED ─▶ slu_stream_delivered ─┐
+ *     Subscribe ─▶ slu_stream_add ───────┼─▶ thread: for each reader whose link has room, the next
+ *     Cancel, link down ─────────────────┘   parts of up to SLU_PART_BYTES from node/height
+ *
+ * A reader is a cursor and nothing else: its bytes wait in the store, not in memory. While its link
+ * holds more than SLU_READER_QUEUE_BYTES unsent, it is left alone, so a slow reader slows only
+ * itself. Readers are bounded in all and per client; beyond that "busy". */
+#ifndef SLU_NODE_STREAM_H
+#define SLU_NODE_STREAM_H
+
+#include "node/clients.h"
+#include "node/store.h"
+
+#define SLU_PART_BYTES         (256u * 1024u)
+#define SLU_READER_QUEUE_BYTES (512u * 1024u)
+#define SLU_READERS_MAX        2048u
+#define SLU_READERS_PER_CLIENT 16u
+
+struct slu_stream;
+
+/** Starts the thread. `lowest` is the lowest retained height (0: none yet), `delivered` the
+ * highest. Errors: MEMORY, IO. */
+SLU_MUST_USE int slu_stream_start(struct slu_stream **stream, struct slu_disk *disk,
+                                  struct slu_metrics *metrics, uint64_t lowest, uint64_t delivered,
+                                  void (*failed)(void *context, const char *words), void *context);
+/** Ends the thread, frees. After the links have ended. NULL is allowed. */
+void slu_stream_stop(struct slu_stream *stream);
+
+/** Height `height` is delivered and durable. Any thread. */
+void slu_stream_delivered(struct slu_stream *stream, uint64_t height);
+/** Heights below `lowest` are about to be pruned. Any thread. */
+void slu_stream_pruned(struct slu_stream *stream, uint64_t lowest);
+
+/** Starts a subscription (0: errors go to the client as replies). The gateway's thread. */
+void slu_stream_add(struct slu_stream *stream, struct slu_client *client, uint64_t request_id,
+                    const Slu__Client__Subscribe *subscribe);
+/** Ends subscription `request_id` of `client`, or with 0 all of that client. The gateway's thread.
+ */
+void slu_stream_cancel(struct slu_stream *stream, struct slu_client *client, uint64_t request_id);
+
+#endif

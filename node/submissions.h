@@ -1,0 +1,47 @@
+/* Submissions on their way: from a client's request to its reply, which says "accepted" only once
+ * the own batches that carry its transactions are durable.
+ *
+ *     request ─▶ admission, envelopes ─▶ SUBMIT event ─▶ ADMITTED(token) ─▶ DURABLE(position) ─▶
+ * reply
+ *
+ * Bounded by submissions and by transactions in all; beyond that every transaction of a request is
+ * refused with "busy", as it is when the core's ring is more than half full. The gateway's thread.
+ */
+#ifndef SLU_NODE_SUBMISSIONS_H
+#define SLU_NODE_SUBMISSIONS_H
+
+#include "node/admission.h"
+#include "node/clients.h"
+#include "node/runtime.h"
+
+struct slu_submissions;
+
+/** NULL when memory is refused. What it is given must outlive it. */
+struct slu_submissions *slu_submissions_new(const struct slu_genesis *genesis,
+                                            struct slu_runtime *runtime,
+                                            struct slu_admission_control *admission,
+                                            const struct slu_place *place,
+                                            struct slu_metrics *metrics);
+void slu_submissions_free(struct slu_submissions *submissions);
+
+/** Takes a client's request; the reply comes now or later. */
+void slu_submissions_take(struct slu_submissions *submissions, struct slu_client *client,
+                          uint64_t request_id, const Slu__Client__Submit *submit);
+/** What the core says to a SUBMIT event. */
+void slu_submissions_admitted(struct slu_submissions *submissions, uint64_t token,
+                              const struct slu_admission *items, uint32_t count, uint64_t position);
+/** Own batches up to `position` are durable. */
+void slu_submissions_durable(struct slu_submissions *submissions, uint64_t position);
+/** Own batches up to `position` are delivered here: measures. */
+void slu_submissions_delivered(struct slu_submissions *submissions, uint64_t position);
+/** Whether any waits for DURABLE, or its delivery is measured. */
+bool slu_submissions_waiting(const struct slu_submissions *submissions);
+/** How many are on their way. */
+uint32_t slu_submissions_count(const struct slu_submissions *submissions);
+
+/** The valid_until that a gateway gives to an envelope: `stream_ms` + `valid_for_ms` (0: the window
+ * less 2 s) rounded up to a whole second, or down to the last one within the dedup window. */
+uint64_t slu_valid_until(const struct slu_params *params, uint64_t stream_ms,
+                         uint32_t valid_for_ms);
+
+#endif

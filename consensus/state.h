@@ -161,6 +161,7 @@ struct slu_core {
     struct slu_view_slot *views; /* SLU_VIEW_WINDOW */
     uint64_t view;
     uint64_t entered_ms, view_deadline_ms, heartbeat_due_ms;
+    uint64_t view_took_ms; /* the time spent in the view before this one */
     bool shortened;
     bool progress_wanted;
     uint32_t growth_steps;

@@ -86,6 +86,7 @@ void slu_view_enter(struct slu_core *c, uint64_t view)
         c->stats.window_full_views++;
         return;
     }
+    c->view_took_ms = c->now_ms - c->entered_ms;
     c->view = view;
     c->entered_ms = c->now_ms;
     c->shortened = false;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "node/clock.h"
 #include "sluice/error.h"
 
 #define MAGIC      "SLUMARK1"
@@ -40,7 +41,9 @@ struct slu_mark {
     int log_fd; /* the newest log */
     int manifest_fd;
     struct state state;
-    uint8_t *buffer; /* READ_BYTES */
+    uint32_t turn;      /* the slot that is written next */
+    uint64_t synced_us; /* when the mark itself was last synced */
+    uint8_t *buffer;    /* READ_BYTES */
     uint8_t slot[SLOT_BYTES];
 };
 
@@ -228,6 +231,7 @@ static int read_slots(struct slu_mark *m, char *why, size_t why_cap)
         }
         if (slot_read(m->slot, &s) && (!found || s.generation > m->state.generation)) {
             m->state = s;
+            m->turn = 1u - i;
             found = true;
         }
     }
@@ -293,15 +297,26 @@ void slu_mark_close(struct slu_mark *mark)
 
 /* ---- marking ---- */
 
-/* Writes the next generation into the slot whose turn it is. */
-static int put_slot(struct slu_mark *m)
+/* Writes the next generation into the slot whose turn it is: the same one until it is synced. */
+static int write_slot(struct slu_mark *m)
 {
     m->state.generation++;
     size_t len = slot_write(m->slot, &m->state);
-    off_t at = (off_t)((m->state.generation & 1u) * SLOT_BYTES);
-    if (pwrite(m->fd, m->slot, len, at) != (ssize_t)len)
-        return SLU_ERR_IO;
+    off_t at = (off_t)(m->turn * SLOT_BYTES);
+    return pwrite(m->fd, m->slot, len, at) == (ssize_t)len ? 0 : SLU_ERR_IO;
+}
+
+static int sync_slot(struct slu_mark *m)
+{
+    m->turn ^= 1u;
+    m->synced_us = slu_now_us();
     return fdatasync(m->fd) == 0 ? 0 : SLU_ERR_IO;
+}
+
+static int put_slot(struct slu_mark *m)
+{
+    int error = write_slot(m);
+    return error != 0 ? error : sync_slot(m);
 }
 
 /* The first mark of a directory appears whole or not at all. */
@@ -462,5 +477,8 @@ int slu_mark_advance(struct slu_mark *m, uint64_t write, char *why, size_t why_c
     if (follow_manifest(m) != 0)
         return refused(m, why, why_cap);
     m->state.write = write;
-    return put_slot(m) == 0 ? 0 : refused(m, why, why_cap);
+    int error = write_slot(m);
+    if (error == 0 && slu_now_us() - m->synced_us >= SLU_MARK_SYNC_MS * UINT64_C(1000))
+        error = sync_slot(m);
+    return error == 0 ? 0 : refused(m, why, why_cap);
 }

@@ -5,17 +5,20 @@
  * write that a crash cut short, and it opens without a word and without the records behind it.
  *
  *      write k, synced ──▶ slu_mark_advance: checksum the new bytes of the log and of the MANIFEST
- *                          ──▶ one of two slots of `synced`, fdatasync ──▶ only now is write k
- * durable
+ *                          ──▶ one of two slots of `synced` (fdatasync every SLU_MARK_SYNC_MS)
  *
  *      at open: every marked byte must still be there with the marked checksum, else CORRUPT;
  *               bytes behind the marked ones are a torn tail, which RocksDB may cut off.
  *
  * A slot: "SLUMARK1" | generation u64 | write u64 | manifest number u64, bytes u64, crc u32 |
- * count u32 | count x (log number u64, bytes u64, crc u32) | crc32c u32 of all before it. Slots are
- * written in turn, so that a torn one leaves the other, whose write is the last one acknowledged.
+ * count u32 | count x (log number u64, bytes u64, crc u32) | crc32c u32 of all before it. One slot is
+ * written until it is synced, then the other, so that a torn one leaves the last synced one.
  *
- * Thread: the one that writes; the caller serialises. Costs one overwriting fdatasync per write. */
+ * Not syncing the mark with every write halves the syncs of a node. What it costs: the mark is exact
+ * after any death of the process; after a loss of power it may lag by SLU_MARK_SYNC_MS under load, so
+ * damage to just those last writes, in that same loss of power, would pass for a torn tail.
+ *
+ * Thread: the one that writes; the caller serialises. */
 #ifndef SLU_NODE_MARK_H
 #define SLU_NODE_MARK_H
 
@@ -25,6 +28,7 @@
 
 #include "base/check.h"
 
+#define SLU_MARK_SYNC_MS  50u /* the mark itself is synced at most this often */
 #define SLU_MARK_LOGS_MAX 64u /* live log files that are remembered; the oldest are left out */
 
 struct slu_mark;
@@ -39,7 +43,7 @@ uint64_t slu_mark_write(const struct slu_mark *mark);
 /** After RocksDB has opened: forgets the old log files, starts on the new ones, and makes the first
  * durable mark. `write` is the newest write that RocksDB has. Errors: IO. */
 SLU_MUST_USE int slu_mark_restart(struct slu_mark *mark, uint64_t write, char *why, size_t why_cap);
-/** After each synced write `write`: durable when this returns. Errors: IO. */
+/** After each synced write `write`. Errors: IO. */
 SLU_MUST_USE int slu_mark_advance(struct slu_mark *mark, uint64_t write, char *why, size_t why_cap);
 /** NULL is allowed. */
 void slu_mark_close(struct slu_mark *mark);

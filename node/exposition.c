@@ -53,15 +53,16 @@ static void histograms(FILE *out, struct slu_metrics *m)
 static void core(FILE *out, const struct slu_survey *s, const struct slu_core_view *view)
 {
     const struct slu_core_stats *c = &view->stats;
+    struct slu_place place = slu_gateway_place(s->gateway);
     const struct {
         const char *name, *type, *help;
         uint64_t value;
     } rows[] = {
-        {"sluice_height", "gauge", "Last delivered height.", c->delivered_height},
+        {"sluice_height", "gauge", "Last delivered height.", place.height},
         {"sluice_final_height", "gauge", "Last final height known.", c->final_height},
         {"sluice_view", "gauge", "Current view.", c->view},
         {"sluice_final_view", "gauge", "Last final view.", c->final_view},
-        {"sluice_stream_time_ms", "gauge", "Stream time in milliseconds.", c->stream_time_ms},
+        {"sluice_stream_time_ms", "gauge", "Stream time in milliseconds.", place.stream_ms},
         {"sluice_ordering", "gauge", "1 when the delivered height rose lately.",
          slu_survey_ordering(s, view)},
         {"sluice_rejoining", "gauge", "1 while the node holds back its votes.", view->rejoining},

@@ -432,6 +432,11 @@ struct slu_ring_fill slu_gateway_fill(struct slu_gateway *gateway)
     return slu_ring_fill(&gateway->ring);
 }
 
+struct slu_place slu_gateway_place(struct slu_gateway *gateway)
+{
+    return (struct slu_place){atomic_load(&gateway->height), atomic_load(&gateway->stream_ms)};
+}
+
 void slu_gateway_open(struct slu_gateway *gateway, uint32_t *submissions, uint32_t *queries)
 {
     *submissions = atomic_load(&gateway->submissions_open);

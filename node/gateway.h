@@ -60,6 +60,8 @@ void slu_gateway_delivered(struct slu_gateway *gateway, uint64_t height, uint64_
 void slu_gateway_flushed(struct slu_gateway *gateway);
 
 struct slu_ring_fill slu_gateway_fill(struct slu_gateway *gateway);
+/** What is delivered and durable at this moment. Any thread. */
+struct slu_place slu_gateway_place(struct slu_gateway *gateway);
 /** Submissions and queries on their way. Any thread. */
 void slu_gateway_open(struct slu_gateway *gateway, uint32_t *submissions, uint32_t *queries);
 

@@ -11,12 +11,13 @@
  *               bytes behind the marked ones are a torn tail, which RocksDB may cut off.
  *
  * A slot: "SLUMARK1" | generation u64 | write u64 | manifest number u64, bytes u64, crc u32 |
- * count u32 | count x (log number u64, bytes u64, crc u32) | crc32c u32 of all before it. One slot is
- * written until it is synced, then the other, so that a torn one leaves the last synced one.
+ * count u32 | count x (log number u64, bytes u64, crc u32) | crc32c u32 of all before it. One slot
+ * is written until it is synced, then the other, so that a torn one leaves the last synced one.
  *
- * Not syncing the mark with every write halves the syncs of a node. What it costs: the mark is exact
- * after any death of the process; after a loss of power it may lag by SLU_MARK_SYNC_MS under load, so
- * damage to just those last writes, in that same loss of power, would pass for a torn tail.
+ * Not syncing the mark with every write halves the syncs of a node. What it costs: the mark is
+ * exact after any death of the process; after a loss of power it may lag by SLU_MARK_SYNC_MS under
+ * load, so damage to just those last writes, in that same loss of power, would pass for a torn
+ * tail.
  *
  * Thread: the one that writes; the caller serialises. */
 #ifndef SLU_NODE_MARK_H

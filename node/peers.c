@@ -163,8 +163,6 @@ int slu_peers_start(struct slu_peers *peers, char *why, size_t why_cap)
     struct slu_link_config config = link_config(peers);
     struct slu_link_handler handler = {
         .context = peers, .up = on_up, .frame = on_frame, .down = on_down};
-    if (g->n == 1)
-        return 0; /* nobody to listen to */
     int error = slu_listener_start(&peers->listener, peers->config.listen_url, &config, &handler,
                                    why, why_cap);
     for (uint16_t j = (uint16_t)(peers->config.self + 1); j < g->n && error == 0; j++) {

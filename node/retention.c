@@ -10,7 +10,8 @@
 #include "sluice/error.h"
 #include "wire/block.h"
 
-#define PERIOD_S        5
+#define PERIOD_S        3
+#define MARGIN_MS       1000u
 #define STEP_HEIGHTS    512u
 #define STEPS_PERIOD    64u
 #define RECLAIM_HEIGHTS 20000u /* pruned between two reclaims, ... */
@@ -45,7 +46,7 @@ static int time_of(const struct slu_store *store, uint64_t height, uint64_t *tim
 static int find_keep(const struct slu_pruner *p, const struct slu_store *store, uint64_t lowest,
                      uint64_t delivered, uint64_t stream_ms, uint32_t heights_max, uint64_t *keep)
 {
-    uint64_t window_ms = 2u * (uint64_t)p->genesis->params.dedup_window_ms;
+    uint64_t window_ms = (uint64_t)p->genesis->params.dedup_window_ms + MARGIN_MS;
     uint64_t kept_ms = p->retention_ms > window_ms ? p->retention_ms : window_ms;
     *keep = lowest;
     while (*keep < lowest + heights_max && *keep + SLU_HEIGHTS_KEPT < delivered) {

@@ -15,7 +15,7 @@
 #include "node/store.h"
 #include "node/stream.h"
 
-#define SLU_HEIGHTS_KEPT 64u
+#define SLU_HEIGHTS_KEPT 8u
 
 /** Where pruning stands; zeroed at first. */
 struct slu_pruner {

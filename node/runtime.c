@@ -156,7 +156,10 @@ static struct slu_turn *end_turn(struct slu_runtime *rt, struct slu_turn *turn)
     slu_metrics_add(rt->config.metrics, SLU_METRIC_TURNS, 1);
     slu_metrics_observe(rt->config.metrics, SLU_HISTOGRAM_TURN, slu_now_us() - turn->began_us);
     uint64_t now_ms = slu_monotonic_ms();
-    if (now_ms - rt->published_ms >= SLU_VIEW_OF_CORE_MS)
+    const struct slu_core_stats *stats = slu_core_stats(rt->config.core);
+    if (now_ms - rt->published_ms >= SLU_VIEW_OF_CORE_MS ||
+        stats->delivered_height != rt->view.stats.delivered_height ||
+        stats->final_height != rt->view.stats.final_height)
         publish(rt, now_ms);
     rt->idle_turn = turn->effects->count == 0;
     if (!rt->idle_turn) {

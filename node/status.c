@@ -117,6 +117,7 @@ char *slu_survey_status(const struct slu_survey *s)
     if (view == NULL)
         return NULL;
     slu_runtime_view(s->runtime, view);
+    struct slu_place place = slu_gateway_place(s->gateway);
     slu_hex_encode(chain, s->genesis->chain_id, 32);
     json_t *root = json_object();
     set_number(root, "node", s->self);
@@ -124,11 +125,11 @@ char *slu_survey_status(const struct slu_survey *s)
     json_object_set_new(root, "chain_id", json_string(chain));
     json_object_set_new(root, "version", json_string(SLU_VERSION_TEXT));
     set_number(root, "protocol_version", s->genesis->version);
-    set_number(root, "height", view->stats.delivered_height);
+    set_number(root, "height", place.height);
     set_number(root, "final_height", view->stats.final_height);
     set_number(root, "view", view->stats.view);
     set_number(root, "final_view", view->stats.final_view);
-    set_number(root, "stream_time_ms", view->stats.stream_time_ms);
+    set_number(root, "stream_time_ms", place.stream_ms);
     json_object_set_new(root, "ordering", json_boolean(slu_survey_ordering(s, view)));
     json_object_set_new(root, "rejoining", json_boolean(view->rejoining));
     set_number(root, "lowest_height", slu_metrics_get(s->metrics, SLU_METRIC_LOWEST_HEIGHT));

@@ -80,19 +80,23 @@ static int scan_kind(struct slu_disk_view *v, const struct slu_record_key *lo,
     rocksdb_iterator_t *it =
         rocksdb_create_iterator_cf(v->disk->db, read, v->disk->families[slu_disk_family(lo->kind)]);
     int error = 0;
-    for (rocksdb_iter_seek(it, lo_bytes, lo_len); error == 0; rocksdb_iter_next(it)) {
+    rocksdb_iter_seek(it, lo_bytes, lo_len);
+    while (error == 0) {
         struct slu_record_key key;
         const uint8_t *value;
         size_t value_len;
         error = iterator_at(v->disk, it, &key, &value, &value_len);
-        if (error == 0)
-            error = visit(visitor, &key, value, value_len);
-        else if (error == SLU_ERR_NOT_FOUND)
+        if (error != 0) /* at its end, or failed: not to be moved any more */
             break;
+        error = visit(visitor, &key, value, value_len);
+        if (error == 0)
+            rocksdb_iter_next(it);
     }
+    if (error == SLU_ERR_NOT_FOUND && !rocksdb_iter_valid(it))
+        error = 0;
     rocksdb_iter_destroy(it);
     rocksdb_readoptions_destroy(read);
-    return error == SLU_ERR_NOT_FOUND ? 0 : error;
+    return error;
 }
 
 static int view_scan(void *context, const struct slu_record_key *from,

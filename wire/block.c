@@ -1,5 +1,6 @@
 #include "wire/block.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #include "crypto/hash.h"
@@ -47,6 +48,8 @@ int slu_block_read(struct slu_reader *r, const struct slu_genesis *g, struct slu
     for (uint16_t i = 0; i < b->n; i++) {
         b->cut[i].position = slu_read_u64(r);
         slu_read_copy(r, b->cut[i].digest, 32);
+        if ((b->cut[i].position == 0) != (bool)sodium_is_zero(b->cut[i].digest, 32))
+            return SLU_ERR_MALFORMED;
     }
     b->queued_count = slu_read_u16(r);
     slu_read_copy(r, b->reports, 32);

@@ -172,7 +172,7 @@ static void tick(void *context, struct sim *sim)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct sim_plan plan;
-    if (size > 4096)
+    if (size > 768)
         return 0;
     sim_plan_quiet(&plan, size ? data[0] : 0, 4);
     plan.faultless = false;

@@ -159,6 +159,15 @@ static bool pick_parent(struct sim *sim, uint64_t view, struct slu_proposal *out
 {
     bool old = byz_does(sim, BYZ_OLD_PARENT), found = false;
     static const uint8_t none[32];
+    if (old && sim->world.proposal_count && sim_rng_chance(rng(sim), 300)) {
+        /* any block that was ever proposed, notarized or not, skipping whatever is between */
+        uint64_t back = sim_rng_below(rng(sim), 8) % sim->world.proposal_count;
+        const struct slu_proposal *any =
+            &sim->world.proposals[sim->world.proposal_count - 1 - back].proposal;
+        out->parent_view = any->view;
+        memcpy(out->parent, any->block, 32);
+        return any->view < view;
+    }
     for (uint64_t u = view - 1; u > 0; u--) {
         for (uint32_t at = world_view(&sim->world, u)->proposals; at;
              at = sim->world.proposals[at - 1].next) {

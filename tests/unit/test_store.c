@@ -262,6 +262,20 @@ static int read_all(struct slu_disk *disk, uint64_t writes)
                 fail_msg("a wrong value came back");
         }
     }
+    for (unsigned kind = 1; kind < SLU_REC_KINDS && error == 0; kind++) {
+        struct slu_record_key key, from = {.kind = (enum slu_record_kind)kind},
+                                   to = {.kind = (enum slu_record_kind)(kind + 1)};
+        const uint8_t *value;
+        size_t len;
+        unsigned found = 0;
+        error = store->scan(store->context, &from, &to, count_visit, &found);
+        if (error == 0 && found > 0)
+            assert_int_equal(found, writes);
+        if (error == 0 && found > 0)
+            error = store->last(store->context, (enum slu_record_kind)kind, &key, &value, &len);
+        if (error == 0 && found > 0)
+            error = slu_disk_view_first(view, (enum slu_record_kind)kind, &key, &value, &len);
+    }
     slu_disk_view_free(view);
     return error;
 }

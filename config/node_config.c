@@ -43,7 +43,7 @@ static const struct field fields[] = {
     {"listen", "peers", FIELD_URL, AT(peer_listen_url), false, 0, 0},
     {"listen", "clients", FIELD_URL, AT(client_listen_url), true, 0, 0},
     {"listen", "http", FIELD_HOST_PORT, AT(http_host), true, 0, 0},
-    {"store", "retention_ms", FIELD_U64, AT(retention_ms), false, 60000, UINT64_C(1) << 42},
+    {"store", "retention_ms", FIELD_U64, AT(retention_ms), false, 1000, UINT64_C(1) << 42},
     {"admission", "client_tx_per_s", FIELD_U64, AT(client_tx.per_s), false, 0, RATE_MAX},
     {"admission", "client_tx_burst", FIELD_U64, AT(client_tx.burst), false, 1, RATE_MAX},
     {"admission", "client_bytes_per_s", FIELD_U64, AT(client_bytes.per_s), false, 0, RATE_MAX},

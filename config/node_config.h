@@ -20,10 +20,11 @@
 #include "base/check.h"
 #include "wire/genesis.h"
 
-#define SLU_PATH_BYTES_MAX   1024u /* of a path in the config, with its NUL */
-#define SLU_URL_BYTES_MAX    (SLU_ADDRESS_BYTES_MAX + 1u) /* of a URL or host, with its NUL */
-#define SLU_CONFIG_LINES_MAX 10000u /* of the file; each holds some 190 characters (inih's bound)  \
-                                     */
+#define SLU_PATH_BYTES_MAX 1024u                        /* of a path in the config, with its NUL */
+#define SLU_URL_BYTES_MAX  (SLU_ADDRESS_BYTES_MAX + 1u) /* of a URL or host, with its NUL */
+#define SLU_CONFIG_LINES_MAX                                                                       \
+    10000u /* of the file; each holds some 190 characters (inih's bound)                           \
+            */
 
 enum slu_log_level {
     SLU_LOG_ERROR,

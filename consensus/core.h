@@ -98,6 +98,7 @@ enum slu_admission_status {
     SLU_ADMIT_ACCEPTED = 0,
     SLU_ADMIT_KNOWN = 1,     /* the same id is in the lane or was delivered: counts as accepted */
     SLU_ADMIT_LANE_FULL = 2, /* the lane's window is full: try later or elsewhere */
+    SLU_ADMIT_BEHIND = 3,    /* the node is catching up: its stream time is old */
     SLU_ADMIT_DROP = 16,     /* + slu_drop: refused by a rule of clause 5 */
 };
 

@@ -137,8 +137,16 @@ static bool history_need(struct slu_core *c, uint16_t index, struct slu_fetch *n
                                              : slu_chain_final_at(c, lane->whole_height);
         const struct slu_block *block = slu_chain_final_at(c, lane->whole_height + 1);
         if (!lane_part_held(c, index, before, block)) {
-            need->from = before->cut[index].position + 1;
-            need->to = need->from + BATCHES_PER_FETCH - 1;
+            /* Window after window, again from the first: which of them lacks something is not known
+             * before the headers are. */
+            uint64_t base = before->cut[index].position + 1;
+            uint64_t from = base + (uint64_t)lane->history_window * BATCHES_PER_FETCH;
+            if (from > block->cut[index].position) {
+                lane->history_window = 0;
+                from = base;
+            }
+            need->from = from;
+            need->to = from + BATCHES_PER_FETCH - 1;
             const struct slu_tip *top = &slu_chain_final_at(c, c->finals_top)->cut[index];
             uint64_t room = lane->delivered.position + c->g->params.lane_window_batches;
             if (need->to > top->position)
@@ -147,6 +155,7 @@ static bool history_need(struct slu_core *c, uint16_t index, struct slu_fetch *n
                 need->to = room; /* the pool holds one window of history */
             return need->to >= need->from;
         }
+        lane->history_window = 0;
         lane->whole_height++;
     }
     return false;
@@ -231,6 +240,8 @@ static void lane_tick(struct slu_core *c, uint16_t index)
         return;
     if (want->active)
         c->stats.fetch_retries++;
+    if (history)
+        lane->history_window++;
     want->active = true;
     want->sent_ms = c->now_ms;
     want->to.position = need.to;
@@ -247,15 +258,16 @@ static void lane_tick(struct slu_core *c, uint16_t index)
     }
 }
 
-void slu_fetch_progress(struct slu_core *c, uint16_t index)
+void slu_fetch_progress(struct slu_core *c, uint16_t index, uint64_t position)
 {
-    struct slu_lane *lane = &c->lanes[index];
-    if (!lane->bodies.active)
+    struct slu_want *want = &c->lanes[index].bodies;
+    if (!want->active)
         return;
-    lane->bodies.sent_ms = c->now_ms;
-    if (lane->pool[lane->mine].h.position >= lane->bodies.to.position ||
-        c->finals_top > lane->whole_height)
-        c->fetch_again_ms = c->now_ms; /* perhaps all of it is here: look again at this turn's end */
+    want->sent_ms = c->now_ms;
+    if (position >= want->to.position) {
+        want->active = false; /* the end of what was asked: look for more at this turn's end */
+        c->fetch_again_ms = c->now_ms;
+    }
 }
 
 static void finals_tick(struct slu_core *c)

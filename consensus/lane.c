@@ -454,7 +454,7 @@ void slu_lane_on_batch(struct slu_core *c, const struct slu_batch *batch, bool o
         return;
     hold(c, h->lane, place);
     persist_batch(c, batch);
-    slu_fetch_progress(c, h->lane);
+    slu_fetch_progress(c, h->lane, h->position);
     if (!was_known) {
         slu_ack_header_known(c, h->lane, place);
         place_orphans(c, h->lane, place);

@@ -61,6 +61,7 @@ struct slu_lane {
     struct slu_want bodies;
     struct slu_batch_header *orphans; /* SLU_ORPHANS_MAX, a ring */
     uint32_t orphan_count;            /* ever taken; the ring holds the newest */
+    uint32_t history_window;     /* which part of the next block is asked for next */
     uint64_t whole_height;       /* all bodies of the final blocks up to here are held */
     uint8_t frozen_nonce[32];    /* of the rejoin that frozen_below answers */
 };
@@ -357,8 +358,8 @@ bool slu_fetch_is_wanted(const struct slu_core *c, enum slu_fetch_what what,
 void slu_fetch_on_request(struct slu_core *c, const struct slu_fetch *fetch, uint16_t from);
 /** Whether Δ passed since `since_ms`: what is missing is usually on its way. Wakes the core then. */
 bool slu_fetch_patience(struct slu_core *c, uint64_t since_ms);
-/** A batch of the lane came in. */
-void slu_fetch_progress(struct slu_core *c, uint16_t lane);
+/** The batch at `position` of the lane came in. */
+void slu_fetch_progress(struct slu_core *c, uint16_t lane, uint64_t position);
 
 /* recover.c: boot; rejoin.c: the rule for a lost disk */
 void slu_vote_recount(struct slu_core *c);

@@ -29,6 +29,12 @@ static bool lane_has_room(const struct slu_core *c, uint32_t bytes)
            c->pending.count < c->pending.cap;
 }
 
+/* While delivery lags, the node's stream time is old, and what it accepted by it would be expired. */
+static bool is_behind(const struct slu_core *c)
+{
+    return c->head.height > c->delivered.height + c->g->params.release_lag_max;
+}
+
 static void close_batch(struct slu_core *c)
 {
     const struct slu_batch_header *tip = own_tip(c);
@@ -75,6 +81,8 @@ static uint8_t admit(struct slu_core *c, const struct slu_tx *tx, struct slu_adm
         c->stats.txs_refused[drop]++;
         return (uint8_t)(SLU_ADMIT_DROP + drop);
     }
+    if (is_behind(c))
+        return SLU_ADMIT_BEHIND;
     if (!lane_has_room(c, tx->bytes_len)) {
         c->stats.txs_refused_lane_full++;
         return SLU_ADMIT_LANE_FULL;

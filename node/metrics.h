@@ -49,6 +49,7 @@
       "Transactions refused to clients, by reason.")                                               \
     X(TX_RATE_ROLLUP, "sluice_txs_refused_total", "reason=\"rate_rollup\"", "counter", "")         \
     X(TX_LANE_FULL, "sluice_txs_refused_total", "reason=\"lane_full\"", "counter", "")             \
+    X(TX_BEHIND, "sluice_txs_refused_total", "reason=\"catching_up\"", "counter", "")              \
     X(TX_FORM, "sluice_txs_refused_total", "reason=\"form\"", "counter", "")                       \
     X(TX_BUSY, "sluice_txs_refused_total", "reason=\"busy\"", "counter", "")                       \
     X(STREAM_HEIGHTS, "sluice_stream_heights_total", "", "counter",                                \

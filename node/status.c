@@ -100,6 +100,7 @@ static json_t *reasons(const struct slu_survey *s, const uint64_t *counts, bool 
     } own[] = {{SLU_METRIC_TX_RATE_CLIENT, "rate_client"},
                {SLU_METRIC_TX_RATE_ROLLUP, "rate_rollup"},
                {SLU_METRIC_TX_LANE_FULL, "lane_full"},
+               {SLU_METRIC_TX_BEHIND, "catching_up"},
                {SLU_METRIC_TX_FORM, "form"},
                {SLU_METRIC_TX_BUSY, "busy"}};
     json_t *object = json_object();

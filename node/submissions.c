@@ -128,6 +128,8 @@ static enum slu_metric refusal_metric(const char *reason)
         return SLU_METRIC_TX_RATE_ROLLUP;
     if (strcmp(reason, "lane_full") == 0)
         return SLU_METRIC_TX_LANE_FULL;
+    if (strcmp(reason, "catching_up") == 0)
+        return SLU_METRIC_TX_BEHIND;
     return strcmp(reason, "busy") == 0 ? SLU_METRIC_TX_BUSY : SLU_METRIC_TX_FORM;
 }
 
@@ -322,6 +324,8 @@ static const char *refusal(uint8_t status)
         return NULL;
     if (status == SLU_ADMIT_LANE_FULL)
         return "lane_full";
+    if (status == SLU_ADMIT_BEHIND)
+        return "catching_up";
     return slu_drop_name((enum slu_drop)(status - SLU_ADMIT_DROP));
 }
 

@@ -66,10 +66,13 @@ static uint64_t due(struct slu_pacer *pacer, uint64_t now_ns)
 {
     uint64_t rate = pacer->options->rate;
     if (rate > 0) {
-        uint64_t at_ns = now_ns < pacer->end_ns ? now_ns : pacer->end_ns;
-        uint64_t since_ns = at_ns > pacer->start_ns ? at_ns - pacer->start_ns : 0;
+        if (now_ns < pacer->start_ns)
+            return 0;
+        uint64_t at_ns = now_ns < pacer->end_ns ? now_ns : pacer->end_ns - 1;
+        uint64_t since_ns = at_ns - pacer->start_ns;
         uint64_t whole = since_ns / UINT64_C(1000000000) * rate;
-        return whole + since_ns % UINT64_C(1000000000) * rate / UINT64_C(1000000000);
+        /* The first is due at the start itself. */
+        return whole + since_ns % UINT64_C(1000000000) * rate / UINT64_C(1000000000) + 1;
     }
     if (now_ns >= pacer->end_ns)
         return pacer->next;

@@ -225,11 +225,11 @@ static int start_core(struct slu_daemon *d, bool first_start, char *why, size_t 
         return SLU_ERR_MEMORY;
     int error = slu_core_boot(d->core, slu_disk_view_store(view), first_start);
     slu_disk_view_free(view);
-    if (error != 0)
-        snprintf(
-            why, why_cap, "%s: %s",
-            slu_disk_failure(d->disk)[0] != '\0' ? slu_disk_failure(d->disk) : d->config.data_dir,
-            error == SLU_ERR_CORRUPT ? "damaged: a record does not parse" : slu_strerror(error));
+    const char *failure = slu_disk_failure(d->disk);
+    if (error != 0 && failure[0] != '\0')
+        snprintf(why, why_cap, "%s", failure);
+    else if (error != 0)
+        snprintf(why, why_cap, "%s: damaged: a record does not parse", d->config.data_dir);
     return error;
 }
 

@@ -43,7 +43,9 @@ int slu_disk_rocks_error(struct slu_disk *d, const char *what, char *words)
     int error = strncmp(words, "Corruption", 10) == 0 ? SLU_ERR_CORRUPT : SLU_ERR_IO;
     if (strstr(words, "No such file") != NULL)
         error = SLU_ERR_CORRUPT;
-    slu_disk_fail(d, what, words);
+    char doing[64];
+    snprintf(doing, sizeof doing, "%s%s", error == SLU_ERR_CORRUPT ? "damaged: " : "", what);
+    slu_disk_fail(d, doing, words);
     rocksdb_free(words);
     return error;
 }

@@ -1,6 +1,6 @@
-/* Event lists against slu_core_step: four nodes of the simulator, one of them Byzantine, driven by the
- * input: what it says, when, and which packets of the others are lost or late. Every invariant of the
- * simulator must hold.
+/* Event lists against slu_core_step: four nodes of the simulator, one of them Byzantine, driven by
+ * the input: what it says, when, and which packets of the others are lost or late. Every invariant
+ * of the simulator must hold.
  *
  *     input: (operation u8 | operands)*, see act() */
 #include <stdio.h>
@@ -32,6 +32,11 @@ static bool packet(void *context, struct sim *sim, const struct sim_packet *p, u
     return true;
 }
 
+static bool is_over(const struct script *s)
+{
+    return s->in.failed || slu_reader_left(&s->in) == 0;
+}
+
 static uint64_t small(struct script *s, uint64_t bound)
 {
     return slu_read_u8(&s->in) % bound;
@@ -44,12 +49,13 @@ static void pick_digest(struct script *s, struct sim *sim, uint8_t digest32[32],
     uint8_t at = slu_read_u8(&s->in);
     memset(digest32, at, 32);
     if (batch && at < 200 && world->batch_count)
-        memcpy(digest32, world->batches[world->batch_count - 1 - at % world->batch_count].header.digest,
-               32);
-    if (!batch && at < 200 && world->proposal_count)
         memcpy(digest32,
-               world->proposals[world->proposal_count - 1 - at % world->proposal_count].proposal.block,
-               32);
+               world->batches[world->batch_count - 1 - at % world->batch_count].header.digest, 32);
+    if (!batch && at < 200 && world->proposal_count)
+        memcpy(
+            digest32,
+            world->proposals[world->proposal_count - 1 - at % world->proposal_count].proposal.block,
+            32);
 }
 
 static uint64_t pick_view(struct script *s, const struct sim *sim)
@@ -158,9 +164,9 @@ static void act(struct script *s, struct sim *sim)
 static void tick(void *context, struct sim *sim)
 {
     struct script *s = context;
-    for (uint32_t i = 0; i < 40 && sim->now_ms >= s->resume_ms && slu_reader_left(&s->in) > 0; i++)
+    for (uint32_t i = 0; i < 40 && sim->now_ms >= s->resume_ms && !is_over(s); i++)
         act(s, sim);
-    if (slu_reader_left(&s->in) == 0 && sim->plan.calm_ms == UINT64_MAX / 4) {
+    if (is_over(s) && sim->plan.calm_ms == UINT64_MAX / 4) {
         sim->plan.calm_ms = sim->now_ms + 300;
         sim->plan.run_until_ms = sim->now_ms + 600;
         sim->plan.load_until_ms = sim->now_ms + 300;

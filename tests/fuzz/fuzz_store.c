@@ -1,5 +1,5 @@
-/* A disk full of anything: booting a core over it works or says CORRUPT, serving from it as well, and
- * a delivered record that opens is read within its bytes. Nothing may crash.
+/* A disk full of anything: booting a core over it works or says CORRUPT, serving from it as well,
+ * and a delivered record that opens is read within its bytes. Nothing may crash.
  *
  *     input: (kind u8 | a u8 | b u8 | length u16 | value)* */
 #include <string.h>
@@ -76,10 +76,8 @@ static void serve(const struct slu_store *store)
 {
     size_t total = 0;
     for (uint8_t what = 0; what < 2; what++) {
-        struct slu_fetch fetch = {.what = what ? SLU_FETCH_FINALS : SLU_FETCH_BATCHES,
-                                  .lane = 1,
-                                  .from = 1,
-                                  .to = 200};
+        struct slu_fetch fetch = {
+            .what = what ? SLU_FETCH_FINALS : SLU_FETCH_BATCHES, .lane = 1, .from = 1, .to = 200};
         int rc = slu_serve(store, &genesis, &fetch, drop_answer, &total);
         SLU_CHECK(rc == SLU_OK || rc == SLU_ERR_CORRUPT || rc == SLU_ERR_IO);
     }

@@ -1,5 +1,5 @@
-/* Runs a fuzz target over files, for compilers without libFuzzer: each argument is a file or a folder
- * of files. Built together with one fuzz_*.c. */
+/* Runs a fuzz target over files, for compilers without libFuzzer: each argument is a file or a
+ * folder of files. Built together with one fuzz_*.c. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -12,6 +12,7 @@ class Submission:
     payload: str            # 0x-hex; every submission of a test has another one
     status: str = "lost"    # accepted, refused; lost: the answer never came
     id: str = ""
+    reason: str = ""        # of a refusal
     outcome: str = ""       # ordered, expired, dropped; anything else is not definite
     height: int = 0
     index: int = 0

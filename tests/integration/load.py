@@ -17,7 +17,7 @@ from cluster import Failed, wait_until
 
 ROLLUP = 7
 EVERY_ROLLUP = 0    # for readers
-PORTION = 20        # transactions of one `sluice submit`
+PORTION = 50        # transactions of one `sluice submit`
 ANSWER_S = 90       # longest wait for one `sluice submit --wait`
 
 OUTCOMES = {"dropped", "expired"}   # of `sluice tx`; what is final stands in the stream
@@ -61,7 +61,8 @@ class Submitter(threading.Thread):
         if done.returncode not in (0, 1, 2) or len(answers) > len(portion):
             raise Failed(f"submit: exit {done.returncode}, {len(answers)} answers: {done.stderr.strip()[-2000:]}")
         for submission, answer in zip(portion, answers):
-            lost = answer.get("reason") == "connection_lost"     # it may be ordered all the same
+            submission.reason = answer.get("reason") or ""
+            lost = submission.reason == "connection_lost"        # it may be ordered all the same
             submission.status, submission.id = "lost" if lost else answer["status"], answer.get("id") or ""
             submission.outcome = answer.get("outcome") or ""
             submission.height, submission.index = answer.get("height") or 0, answer.get("index") or 0
@@ -147,7 +148,8 @@ class Load:
             if submission.status == "accepted" and submission.outcome not in DEFINITE:
                 self.settle(submission, seconds)
 
-        height = max(self.cluster.height(node) for node in range(self.cluster.nodes))
+        height = max([submission.height for submission in journal]
+                     + [self.cluster.height(node) for node in range(self.cluster.nodes)])
         histories = {reader.node: reader.up_to(height, seconds) for reader in self.readers}
         for reader in self.readers:
             reader.stop()
@@ -156,10 +158,11 @@ class Load:
             raise Failed("\n".join([f"{len(faults)} faults:"] + faults[:20]))
         counts = {word: sum(word in (s.status, s.outcome) for s in journal)
                   for word in ("accepted", "ordered", "refused", "lost", "expired")}
+        reasons = {s.reason for s in journal if s.reason}
         slowest = max(submitter.slowest_s for submitter in self.submitters)
         print(f"{height} heights, {len(journal)} transactions: "
               + ", ".join(f"{count} {word}" for word, count in counts.items())
-              + f"; slowest portion {slowest:.1f} s")
+              + (f" ({', '.join(reasons)})" if reasons else "") + f"; slowest portion {slowest:.1f} s")
 
     def settle(self, submission, seconds):
         """Finds out what became of an accepted id whose submitter lost its node while waiting."""

@@ -11,9 +11,9 @@ HONEST = [
      "entries": [{"index": i, "id": f"0xid{h}{i}", "kind": "plain", "payload": f"0x{h}{i}"} for i in range(h % 3)]}
     for h in range(1, 9)]
 
-JOURNAL = [Submission(7, e["payload"], "accepted", e["id"], "ordered", r["height"], e["index"])
+JOURNAL = [Submission(7, e["payload"], "accepted", e["id"], "", "ordered", r["height"], e["index"])
            for r in HONEST for e in r["entries"]] + [
-    Submission(7, "0xaaaa", "accepted", "0xida", "expired"),
+    Submission(7, "0xaaaa", "accepted", "0xida", outcome="expired"),
     Submission(7, "0xbbbb", "refused"),
     Submission(7, "0xcccc", "lost")]
 

@@ -20,7 +20,7 @@ def refuses(cluster, node, *words, code=2):
 
 
 def scenario_port_in_use(bin_dir):
-    with Cluster(bin_dir, nodes=1) as cluster:
+    with Cluster(bin_dir, nodes=2) as cluster:      # a node alone has no port for peers
         for port in (cluster.client_port(0), cluster.peer_port(0), cluster.peer_port(0) + 2):
             with socket.socket() as taken:
                 taken.bind(("127.0.0.1", port))

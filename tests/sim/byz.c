@@ -65,7 +65,7 @@ void byz_say(struct sim *sim, uint16_t node, struct slu_message *m, uint64_t to)
 void byz_vote(struct sim *sim, uint16_t node, enum slu_vote_kind kind, uint64_t view,
               const uint8_t block32[32], uint64_t to)
 {
-    struct slu_message *m = sim_alloc(sizeof *m);
+    struct slu_message *m = sim_alloc(slu_message_size(SLU_MSG_VOTE));
     static const uint8_t zero[32];
     m->kind = SLU_MSG_VOTE;
     m->vote = (struct slu_vote){.kind = (uint8_t)kind, .view = view, .node = node};

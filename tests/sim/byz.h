@@ -1,28 +1,29 @@
-/* The Byzantine nodes. They share what they know, sign with their own keys only, choose their delays,
- * and see everything that was ever sent (world.h); each habit's strength is drawn per seed.
+/* The Byzantine nodes. They share what they know, sign with their own keys only, choose their
+ * delays, and see everything that was ever sent (world.h); each habit's strength is drawn per seed.
  *
- * byz.c: what they know and how they speak; puppet.c: nodes without a core; twist.c: nodes with one. */
+ * byz.c: what they know and how they speak; puppet.c: nodes without a core; twist.c: nodes with
+ * one. */
 #ifndef SLU_SIM_BYZ_H
 #define SLU_SIM_BYZ_H
 
 #include "tests/sim/sim.h"
 
 enum byz_habit {
-    BYZ_FORKS,        /* two batches at one lane position */
-    BYZ_ACKS,         /* acks of anything, on every fork */
-    BYZ_VOTES,        /* Notarize, Nullify and Finalize of the same views, to some */
-    BYZ_RELEASES,     /* certificates shown late and to some */
-    BYZ_ANSWERS,      /* answers fetches */
-    BYZ_LIES,         /* ... with something else */
-    BYZ_UNBACKED,     /* reports of tips that are not certified */
-    BYZ_TWO_REPORTS,  /* two reports for one view */
+    BYZ_FORKS,       /* two batches at one lane position */
+    BYZ_ACKS,        /* acks of anything, on every fork */
+    BYZ_VOTES,       /* Notarize, Nullify and Finalize of the same views, to some */
+    BYZ_RELEASES,    /* certificates shown late and to some */
+    BYZ_ANSWERS,     /* answers fetches */
+    BYZ_LIES,        /* ... with something else */
+    BYZ_UNBACKED,    /* reports of tips that are not certified */
+    BYZ_TWO_REPORTS, /* two reports for one view */
     BYZ_TWO_PROPOSALS,
-    BYZ_OLD_PARENT,   /* proposes over an older notarized block when it can */
+    BYZ_OLD_PARENT, /* proposes over an older notarized block when it can */
     BYZ_SILENT_LEADER,
-    BYZ_TO_LEADER,    /* reports and lane certificates to the leader only */
+    BYZ_TO_LEADER, /* reports and lane certificates to the leader only */
     BYZ_WRONG_BLOCK,
-    BYZ_WITHHOLDS,    /* twisted cores: sends to some only */
-    BYZ_CONTRADICTS,  /* twisted cores: signs the opposite as well */
+    BYZ_WITHHOLDS,   /* twisted cores: sends to some only */
+    BYZ_CONTRADICTS, /* twisted cores: signs the opposite as well */
     BYZ_HABITS
 };
 

@@ -11,7 +11,7 @@ struct accepted {
     uint16_t node;
     uint8_t id[32];
     uint64_t position;
-    bool said; /* the client was told */
+    bool said;  /* the client was told */
     bool void_; /* the node crashed before it was told */
 };
 
@@ -58,7 +58,8 @@ static void write_tx(struct sim *sim, struct slu_writer *w, uint64_t stream_ms)
     uint64_t rollup = rollups[sim_rng_below(r, 3)];
     uint64_t until = stream_ms + sim_rng_range(r, window / 2, window);
     uint8_t kind = SLU_TX_PLAIN, body[2048];
-    uint32_t len = sim_rng_u32(r, 16, sim->plan.load_body_max < 1003 ? sim->plan.load_body_max : 1003);
+    uint32_t len =
+        sim_rng_u32(r, 16, sim->plan.load_body_max < 1003 ? sim->plan.load_body_max : 1003);
     if (sim_rng_chance(r, sim->plan.odd_permille)) {
         sim->result.counts[SIM_N_ODD_TXS]++;
         switch (sim_rng_below(r, 7)) {
@@ -82,7 +83,8 @@ static void write_tx(struct sim *sim, struct slu_writer *w, uint64_t stream_ms)
             break;
         default: /* the same one again, perhaps elsewhere */
             if (client->recent_count) {
-                uint32_t kept = client->recent_count < RECENT_MAX ? client->recent_count : RECENT_MAX;
+                uint32_t kept =
+                    client->recent_count < RECENT_MAX ? client->recent_count : RECENT_MAX;
                 uint64_t pick = sim_rng_below(r, kept);
                 slu_write_bytes(w, client->recent[pick].bytes, client->recent[pick].len);
                 return;
@@ -103,8 +105,7 @@ static void ask(struct sim *sim, struct sim_node *node)
 {
     struct client *client = sim->client;
     uint32_t count = sim_rng_u32(client->rng, 1, 4);
-    struct sim_item item = {
-        .kind = SIM_ITEM_QUERY, .number = ++client->next_token, .count = count};
+    struct sim_item item = {.kind = SIM_ITEM_QUERY, .number = ++client->next_token, .count = count};
     item.bytes_len = count * 32u;
     item.bytes = sim_alloc(item.bytes_len);
     for (uint32_t i = 0; i < count; i++) {
@@ -170,8 +171,8 @@ void client_admitted(struct sim *sim, struct sim_node *node, const struct sim_ou
         memcpy(&item, out->items + i * sizeof item, sizeof item);
         if (item.status != SLU_ADMIT_ACCEPTED)
             continue;
-        client->accepted = sim_grow(client->accepted, &client->cap, client->count,
-                                    sizeof *client->accepted);
+        client->accepted =
+            sim_grow(client->accepted, &client->cap, client->count, sizeof *client->accepted);
         struct accepted *a = &client->accepted[client->count++];
         *a = (struct accepted){.node = node->id, .position = item.position};
         memcpy(a->id, item.id, 32);
@@ -210,8 +211,7 @@ uint64_t client_open(struct sim *sim, bool complain)
 {
     struct client *client = sim->client;
     uint64_t open = 0;
-    while (client->settled < client->count &&
-           has_outcome(sim, &client->accepted[client->settled]))
+    while (client->settled < client->count && has_outcome(sim, &client->accepted[client->settled]))
         client->settled++;
     for (uint32_t i = client->settled; i < client->count; i++) {
         const struct accepted *a = &client->accepted[i];

@@ -75,8 +75,8 @@ void sim_disk_put(struct sim_disk *disk, const struct slu_record_key *key, const
 void sim_disk_forget(struct sim_disk *disk, const struct slu_record_key *from,
                      const struct slu_record_key *to)
 {
-    disk->forgets = sim_grow(disk->forgets, &disk->forget_cap, disk->forget_count,
-                             sizeof *disk->forgets);
+    disk->forgets =
+        sim_grow(disk->forgets, &disk->forget_cap, disk->forget_count, sizeof *disk->forgets);
     disk->forgets[disk->forget_count++] = (struct sim_forget){*from, *to};
 }
 

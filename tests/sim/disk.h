@@ -1,6 +1,7 @@
 /* The fake disk of one node: an ordered map of records behind struct slu_store. What is in it is
  * durable; what a crash may lose or tear is kept outside, in the turns that are not synced yet
- * (tests/sim/node.c). Deletions are lazy like a real store's: they become durable with the next sync. */
+ * (tests/sim/node.c). Deletions are lazy like a real store's: they become durable with the next
+ * sync. */
 #ifndef SLU_SIM_DISK_H
 #define SLU_SIM_DISK_H
 

@@ -40,8 +40,8 @@ void sim_ledger_signs(struct sim_node *node, enum slu_vote_kind kind, uint64_t v
         sim_violation(sim, 3, "node %u signs Nullify after Finalize in view %lu", node->id, view);
     if (kind == SLU_FINALIZE && signed_before(node, SLU_NULLIFY, view))
         sim_violation(sim, 3, "node %u signs Finalize after Nullify in view %lu", node->id, view);
-    node->signing = sim_grow(node->signing, &node->signing_cap, node->signing_count,
-                             sizeof *node->signing);
+    node->signing =
+        sim_grow(node->signing, &node->signing_cap, node->signing_count, sizeof *node->signing);
     struct sim_signed *s = &node->signing[node->signing_count++];
     *s = (struct sim_signed){.turn = UINT64_MAX, .view = view, .kind = kind};
     memcpy(s->digest, digest32, 32);

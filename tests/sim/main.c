@@ -23,8 +23,8 @@ struct totals {
 };
 
 struct options {
-    uint64_t from, to;
-    uint16_t nodes; /* 0: cycle */
+    uint64_t from, to; /* to: one past the last */
+    uint16_t nodes;    /* 0: cycle */
     unsigned jobs;
     double time_limit_s;
     bool verbose, trace, check_determinism;
@@ -185,16 +185,22 @@ static int usage(void)
 
 static int parse(struct options *o, int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"seeds", 1, NULL, 's'},   {"nodes", 1, NULL, 'n'}, {"jobs", 1, NULL, 'j'},
-        {"time-limit", 1, NULL, 'l'}, {"verbose", 0, NULL, 'v'}, {"trace", 0, NULL, 't'},
-        {"check-determinism", 0, NULL, 'd'}, {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"seeds", 1, NULL, 's'},
+                                          {"nodes", 1, NULL, 'n'},
+                                          {"jobs", 1, NULL, 'j'},
+                                          {"time-limit", 1, NULL, 'l'},
+                                          {"verbose", 0, NULL, 'v'},
+                                          {"trace", 0, NULL, 't'},
+                                          {"check-determinism", 0, NULL, 'd'},
+                                          {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         char *rest = NULL;
         if (option == 's') {
             o->from = strtoull(optarg, &rest, 10);
-            o->to = strncmp(rest, "..", 2) ? o->from + 1 : strtoull(rest + 2, &rest, 10);
+            o->to = o->from + 1;
+            if (!strncmp(rest, "..", 2))
+                o->to = strtoull(rest + 2, &rest, 10) + 1;
         } else if (option == 'n') {
             o->nodes = (uint16_t)strtoul(optarg, &rest, 10);
         } else if (option == 'j') {

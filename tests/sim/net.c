@@ -168,8 +168,7 @@ static uint64_t styled_delay(struct sim *sim, uint16_t from, uint16_t to, uint8_
 
 void sim_net_send_after(struct sim *sim, struct sim_packet *packet, uint16_t to, uint64_t delay_ms)
 {
-    if (sim->hooks.packet &&
-        !sim->hooks.packet(sim->hooks.context, sim, packet, to, &delay_ms)) {
+    if (sim->hooks.packet && !sim->hooks.packet(sim->hooks.context, sim, packet, to, &delay_ms)) {
         sim_note(sim, SIM_T_LOSE, packet->from, to, (uint8_t)packet->message->kind,
                  packet->signer_view, packet->tag);
         return;
@@ -182,7 +181,8 @@ void sim_net_send_after(struct sim *sim, struct sim_packet *packet, uint16_t to,
     }
     packet->references++;
     sim_at(sim, at,
-           &(struct sim_event){.kind = SIM_EV_PACKET, .node = to, .peer = packet->from, .packet = packet});
+           &(struct sim_event){
+               .kind = SIM_EV_PACKET, .node = to, .peer = packet->from, .packet = packet});
 }
 
 void sim_net_send(struct sim *sim, struct sim_packet *packet, uint16_t to)

@@ -9,8 +9,8 @@ struct sim;
 struct sim_packet {
     uint32_t references;
     uint16_t from;
-    bool valid; /* decodes and verifies */
-    uint64_t signer_view; /* for traces: the view or position that it is about */
+    bool valid;                  /* decodes and verifies */
+    uint64_t signer_view;        /* for traces: the view or position that it is about */
     struct slu_message *message; /* as decoded */
     uint8_t *payload;
     uint8_t tag[8]; /* for traces: of the thing's digest */

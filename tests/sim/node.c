@@ -27,13 +27,27 @@ static void wake_at(struct sim_node *node, uint64_t time_ms)
            &(struct sim_event){.kind = SIM_EV_WAKE, .node = node->instance, .life = node->life});
 }
 
+static void grow_inbox(struct sim_node *node)
+{
+    uint32_t cap = node->inbox_cap ? node->inbox_cap * 2 : 64;
+    struct sim_item *grown = sim_alloc(cap * sizeof *grown);
+    for (uint32_t i = 0; i < node->inbox_count; i++)
+        grown[i] = node->inbox[(node->inbox_head + i) % node->inbox_cap];
+    free(node->inbox);
+    node->inbox = grown;
+    node->inbox_cap = cap;
+    node->inbox_head = 0;
+}
+
 void sim_node_put(struct sim_node *node, struct sim_item *item)
 {
     if (!node->up || node->inbox_count == SIM_INBOX_MAX) {
         sim_item_release(item);
         return;
     }
-    node->inbox[(node->inbox_head + node->inbox_count++) % SIM_INBOX_MAX] = *item;
+    if (node->inbox_count == node->inbox_cap)
+        grow_inbox(node);
+    node->inbox[(node->inbox_head + node->inbox_count++) % node->inbox_cap] = *item;
     wake_at(node, node->sim->now_ms + (sim_rng_chance(&node->sim->node_rng, 100) ? 1 : 0));
 }
 
@@ -93,7 +107,7 @@ void sim_node_links(struct sim_node *node)
 static void drop_inbox(struct sim_node *node)
 {
     for (uint32_t i = 0; i < node->inbox_count; i++)
-        sim_item_release(&node->inbox[(node->inbox_head + i) % SIM_INBOX_MAX]);
+        sim_item_release(&node->inbox[(node->inbox_head + i) % node->inbox_cap]);
     node->inbox_head = node->inbox_count = 0;
 }
 
@@ -126,8 +140,7 @@ void sim_node_crash(struct sim_node *node, bool wipe)
     node->wake_set = false;
     drop_inbox(node);
     drop_in_flight(node);
-    sim_disk_settle(&node->disk,
-                    sim_rng_chance(&sim->node_rng, sim->plan.lost_forget_permille));
+    sim_disk_settle(&node->disk, sim_rng_chance(&sim->node_rng, sim->plan.lost_forget_permille));
     sim_turns_drop(node, sim_rng_chance(&sim->node_rng, sim->plan.tear_permille));
     sim_ledger_crashed(node);
     if (node->role == SIM_HONEST)
@@ -212,9 +225,8 @@ static void end_turn(struct sim_node *node)
 {
     struct sim *sim = node->sim;
     struct slu_effects *fx = sim->effects;
-    struct slu_event e = {.kind = SLU_EVENT_TURN,
-                          .now_ms = sim->now_ms + node->mono_ms,
-                          .clock_ms = wall_ms(node)};
+    struct slu_event e = {
+        .kind = SLU_EVENT_TURN, .now_ms = sim->now_ms + node->mono_ms, .clock_ms = wall_ms(node)};
     slu_core_step(node->core, &e, fx);
     sim_turn_queue(node, fx);
     uint64_t deadline = fx->deadline_ms;
@@ -275,7 +287,7 @@ void sim_node_wake(struct sim_node *node)
     while (count < want && count < SIM_BURST_MAX && node->inbox_count > 0 &&
            !sim->effects->nearly_full) {
         burst[count] = node->inbox[node->inbox_head];
-        node->inbox_head = (node->inbox_head + 1) % SIM_INBOX_MAX;
+        node->inbox_head = (node->inbox_head + 1) % node->inbox_cap;
         node->inbox_count--;
         step(node, &burst[count++]);
     }

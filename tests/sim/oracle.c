@@ -58,8 +58,8 @@ static bool plan_batches(struct oracle *oracle, const struct slu_block *parent,
             if (at == SIM_NONE || !world->batches[at].payload)
                 return false;
             const struct slu_batch_header *h = &world->batches[at].header;
-            out->batches = sim_grow(out->batches, &out->batch_cap, out->batch_count,
-                                    sizeof *out->batches);
+            out->batches =
+                sim_grow(out->batches, &out->batch_cap, out->batch_count, sizeof *out->batches);
             struct slu_delivered_batch *b = &out->batches[out->batch_count++];
             *b = (struct slu_delivered_batch){.lane = l, .position = next[l]++, .txs = h->txs};
             memcpy(b->digest, h->digest, 32);
@@ -76,10 +76,8 @@ static void note_outcome(struct oracle *oracle, const uint8_t id32[32], uint64_t
                                 sizeof *oracle->outcomes);
     uint32_t older = sim_table_get(&oracle->outcome_at, id32);
     struct oracle_outcome *o = &oracle->outcomes[oracle->outcome_count];
-    *o = (struct oracle_outcome){.height = height,
-                                 .index = index,
-                                 .drop = drop,
-                                 .next = older == SIM_NONE ? 0 : older + 1};
+    *o = (struct oracle_outcome){
+        .height = height, .index = index, .drop = drop, .next = older == SIM_NONE ? 0 : older + 1};
     memcpy(o->id, id32, 32);
     sim_table_put(&oracle->outcome_at, id32, oracle->outcome_count++);
 }
@@ -115,8 +113,8 @@ static void note_drop(struct expected *out, uint32_t batch, uint32_t tx, uint8_t
     out->drops[out->drop_count++] = (struct slu_delivered_drop){batch, tx, reason};
 }
 
-static void expect_batch(struct oracle *oracle, const struct slu_block *block,
-                         struct expected *out, uint32_t index)
+static void expect_batch(struct oracle *oracle, const struct slu_block *block, struct expected *out,
+                         uint32_t index)
 {
     const struct world_batch *batch = world_batch(&oracle->sim->world, out->batches[index].digest);
     struct slu_reader r = slu_reader_of(batch->payload, batch->header.payload_bytes);
@@ -242,11 +240,12 @@ void oracle_delivered(struct oracle *oracle, uint16_t node, uint64_t height, con
     if (want->record_len != len || memcmp(want->record, value, len) != 0) {
         struct slu_delivered mine;
         SLU_CHECK(!slu_delivered_open(&mine, want->record, want->record_len));
-        sim_violation(sim, 1,
-                      "node %u delivered other bytes at height %lu: %u entries of %u, %u batches of "
-                      "%u, %u drops of %u",
-                      node, height, record.entries, mine.entries, record.batch_count,
-                      mine.batch_count, record.drop_count, mine.drop_count);
+        sim_violation(
+            sim, 1,
+            "node %u delivered other bytes at height %lu: %u entries of %u, %u batches of "
+            "%u, %u drops of %u",
+            node, height, record.entries, mine.entries, record.batch_count, mine.batch_count,
+            record.drop_count, mine.drop_count);
     }
 }
 

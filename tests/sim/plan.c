@@ -57,7 +57,8 @@ static void draw_params(struct slu_params *p, struct sim_rng *r, uint16_t n)
     p->tx_bytes_max = sim_rng_u32(r, 128, 1024);
     p->lane_quota_bytes = p->batch_bytes_max * sim_rng_u32(r, 1, 6);
     p->lane_window_bytes = p->batch_bytes_max * sim_rng_u32(r, 4, 24);
-    p->lane_window_batches = sim_rng_chance(r, 300) ? sim_rng_u32(r, 4, 10) : sim_rng_u32(r, 16, 64);
+    p->lane_window_batches =
+        sim_rng_chance(r, 300) ? sim_rng_u32(r, 4, 10) : sim_rng_u32(r, 16, 64);
     p->entries_per_block_max = sim_rng_u32(r, 64, 640);
     if (p->entries_per_block_max < n * 4u)
         p->entries_per_block_max = n * 4u;
@@ -76,8 +77,8 @@ static void draw_params(struct slu_params *p, struct sim_rng *r, uint16_t n)
 /* Who breaks: Byzantine nodes and lost disks together are at most f. */
 static void draw_roles(struct sim_plan *plan, struct sim_rng *r)
 {
-    static const enum sim_role bad[] = {SIM_PUPPET, SIM_PUPPET, SIM_PUPPET,  SIM_TWISTED,
-                                        SIM_TWISTED, SIM_TWINS, SIM_SILENT};
+    static const enum sim_role bad[] = {SIM_PUPPET,  SIM_PUPPET, SIM_PUPPET, SIM_TWISTED,
+                                        SIM_TWISTED, SIM_TWINS,  SIM_SILENT};
     uint32_t f = (plan->n - 1u) / 3u;
     uint32_t bad_count = f && sim_rng_chance(r, 750) ? sim_rng_u32(r, 1, f) : 0;
     bool wipe = f > bad_count && sim_rng_chance(r, 250);
@@ -187,6 +188,10 @@ static void draw_load(struct sim_plan *plan, struct sim_rng *r)
         plan->skew_ms[sim_rng_below(r, plan->n)] = (int64_t)sim_rng_below(r, 20000) - 10000;
     if (sim_rng_chance(r, 200))
         plan->clock_jump_permille = 20;
+    if (sim_rng_chance(r, 80)) {
+        plan->leap_at_ms = sim_rng_range(r, 100, 2000);
+        plan->leap_ms = (int64_t)sim_rng_range(r, 4000, 20000);
+    }
 }
 
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed, uint16_t n)
@@ -203,7 +208,8 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, uint16_t n)
         draw_crashes(plan, &r, &end);
         uint32_t pauses = sim_rng_chance(&r, 200) ? sim_rng_u32(&r, 1, 2) : 0;
         for (uint32_t i = 0; i < pauses; i++) {
-            uint64_t from = sim_rng_range(&r, 0, end + 600), to = from + sim_rng_range(&r, 100, 1500);
+            uint64_t from = sim_rng_range(&r, 0, end + 600),
+                     to = from + sim_rng_range(&r, 100, 1500);
             plan->pauses[plan->pause_count++] =
                 (struct sim_pause){(uint16_t)sim_rng_below(&r, n), from, to};
             end = to > end ? to : end;

@@ -21,15 +21,16 @@ enum sim_style {
 
 enum sim_role {
     SIM_HONEST,
-    SIM_PUPPET, /* speaks the wire format and has no core: forks, double votes, unbacked reports ... */
+    SIM_PUPPET, /* speaks the wire format and has no core: forks, double votes, unbacked reports ...
+                 */
     SIM_TWISTED, /* a real core whose effects are withheld, narrowed, doubled or contradicted */
-    SIM_TWINS,  /* two real cores with one key */
+    SIM_TWINS,   /* two real cores with one key */
     SIM_SILENT,
 };
 
 enum sim_crash_when {
-    SIM_BEFORE_SYNC, /* what is not synced is lost, or a prefix of it survives */
-    SIM_AFTER_SYNC,  /* durable, but nothing of the turn left the node */
+    SIM_BEFORE_SYNC,  /* what is not synced is lost, or a prefix of it survives */
+    SIM_AFTER_SYNC,   /* durable, but nothing of the turn left the node */
     SIM_AMID_EFFECTS, /* a prefix of the turn's effects left the node */
 };
 
@@ -90,6 +91,8 @@ struct sim_plan {
     uint32_t byz_permille[16]; /* habits, see byz.h */
     int64_t skew_ms[SIM_NODES_MAX];
     uint32_t clock_jump_permille; /* per submission */
+    uint64_t leap_at_ms;          /* all clocks jump ahead by leap_ms; 0: never */
+    int64_t leap_ms;
 
     uint32_t load_every_ms; /* between one node's submissions; 0: no load */
     uint32_t load_txs_max, load_body_max;

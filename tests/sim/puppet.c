@@ -108,8 +108,8 @@ static void add_tip(struct sim *sim, struct slu_report *report, uint16_t lane)
         const struct world_batch *batch = &world->batches[world->batch_count - 1 - i];
         if (batch->header.lane != lane || !batch->sent || (!unbacked && !byz_formable(sim, batch)))
             continue;
-        if (!best || (highest ? batch->header.position > best->position
-                              : sim_rng_chance(rng(sim), 300)))
+        if (!best ||
+            (highest ? batch->header.position > best->position : sim_rng_chance(rng(sim), 300)))
             best = &batch->header;
         if (unbacked && sim_rng_chance(rng(sim), 300))
             break;
@@ -329,8 +329,8 @@ static void answer_lane(struct sim *sim, uint16_t node, struct slu_message *m,
     }
 }
 
-static void answer(struct sim *sim, uint16_t node, struct slu_message *m,
-                   const struct slu_fetch *f, uint64_t to)
+static void answer(struct sim *sim, uint16_t node, struct slu_message *m, const struct slu_fetch *f,
+                   uint64_t to)
 {
     uint32_t at;
     const struct slu_block *block;

@@ -1,5 +1,5 @@
-/* The simulator's randomness: splitmix64, one stream per purpose, all derived from the seed, so that
- * a seed is a run. */
+/* The simulator's randomness: splitmix64, one stream per purpose, all derived from the seed, so
+ * that a seed is a run. */
 #ifndef SLU_SIM_RNG_H
 #define SLU_SIM_RNG_H
 
@@ -20,7 +20,8 @@ static inline uint64_t sim_mix(uint64_t z)
 /** A stream of its own for (seed, purpose). */
 static inline struct sim_rng sim_rng_of(uint64_t seed, uint64_t purpose)
 {
-    return (struct sim_rng){sim_mix(seed + 0x51ce) ^ sim_mix(purpose * UINT64_C(0x9e3779b97f4a7c15))};
+    return (struct sim_rng){sim_mix(seed + 0x51ce) ^
+                            sim_mix(purpose * UINT64_C(0x9e3779b97f4a7c15))};
 }
 
 static inline uint64_t sim_rng_next(struct sim_rng *rng)

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK_EVERY_MS  20u
-#define ENCODE_BYTES    (SLU_MESSAGE_BYTES_MAX + SLU_BATCH_BYTES_MAX_CAP)
-#define EVENTS_MAX      20000000u
+#define CHECK_EVERY_MS 20u
+#define ENCODE_BYTES   (SLU_MESSAGE_BYTES_MAX + SLU_BATCH_BYTES_MAX_CAP)
+#define EVENTS_MAX     20000000u
 
 /* ---- the queue of events ---- */
 
@@ -94,7 +94,8 @@ static bool is_settled(const struct sim *sim)
         if (!node->up || slu_core_rejoining(node->core))
             return false;
         const struct slu_core_stats *stats = slu_core_stats(node->core);
-        if ((stats->own_pending_txs > 0 && !node->wiped) || stats->delivered_height + 3 < sim->oracle.top)
+        if ((stats->own_pending_txs > 0 && !node->wiped) ||
+            stats->delivered_height + 3 < sim->oracle.top)
             return false;
     }
     return true;
@@ -159,8 +160,8 @@ static void packet_arrives(struct sim *sim, struct sim_event *e)
         if (!node->core)
             continue;
         packet->references++;
-        sim_node_put(node, &(struct sim_item){
-                               .kind = SIM_ITEM_PACKET, .from = e->peer, .packet = packet});
+        sim_node_put(
+            node, &(struct sim_item){.kind = SIM_ITEM_PACKET, .from = e->peer, .packet = packet});
     }
     sim_packet_release(packet);
 }
@@ -180,6 +181,14 @@ static void calm(struct sim *sim)
     for (uint16_t i = 0; i < sim->instances; i++)
         if (sim->nodes[i].up)
             sim_node_links(&sim->nodes[i]);
+}
+
+/* Every wall clock jumps ahead: as after a long stall, stream time has to catch up. */
+static void leap(struct sim *sim)
+{
+    for (uint16_t i = 0; i < sim->instances; i++)
+        sim->nodes[i].skew_ms += sim->plan.leap_ms;
+    sim->result.counts[SIM_N_CLOCK_JUMPS]++;
 }
 
 static void handle(struct sim *sim, struct sim_event *e)
@@ -205,7 +214,8 @@ static void handle(struct sim *sim, struct sim_event *e)
     case SIM_EV_CRASH:
         if (node->up) {
             sim_node_crash(node, e->value & 1);
-            sim_at(sim, e->value >> 1, &(struct sim_event){.kind = SIM_EV_RESTART, .node = e->node});
+            sim_at(sim, e->value >> 1,
+                   &(struct sim_event){.kind = SIM_EV_RESTART, .node = e->node});
         }
         break;
     case SIM_EV_RESTART:
@@ -225,6 +235,9 @@ static void handle(struct sim *sim, struct sim_event *e)
         node->paused_until_ms = e->value;
         sim->result.counts[SIM_N_PAUSES]++;
         sim_note(sim, SIM_T_FAULT, node->instance, 0, 0, e->value, NULL);
+        break;
+    case SIM_EV_LEAP:
+        leap(sim);
         break;
     case SIM_EV_CALM:
         calm(sim);
@@ -249,7 +262,6 @@ static void add_node(struct sim *sim, uint16_t id, enum sim_role role)
     SLU_CHECK(sim->instances < SIM_INSTANCES_MAX);
     *node = (struct sim_node){.sim = sim, .id = id, .instance = sim->instances, .role = role};
     node->skew_ms = sim->plan.skew_ms[id];
-    node->inbox = sim_alloc(SIM_INBOX_MAX * sizeof *node->inbox);
     sim->instances++;
 }
 
@@ -272,7 +284,8 @@ static void schedule(struct sim *sim)
     for (uint32_t i = 0; i < plan->crash_count; i++) {
         const struct sim_crash *c = &plan->crashes[i];
         sim_at(sim, c->at_ms,
-               &(struct sim_event){.kind = SIM_EV_CRASH, .node = c->node, .value = c->up_ms << 1 | c->wipe});
+               &(struct sim_event){
+                   .kind = SIM_EV_CRASH, .node = c->node, .value = c->up_ms << 1 | c->wipe});
     }
     for (uint32_t i = 0; i < plan->pause_count; i++)
         sim_at(sim, plan->pauses[i].from_ms,
@@ -280,6 +293,8 @@ static void schedule(struct sim *sim)
                                    .node = plan->pauses[i].node,
                                    .value = plan->pauses[i].to_ms});
     sim_at(sim, plan->calm_ms, &(struct sim_event){.kind = SIM_EV_CALM});
+    if (plan->leap_ms)
+        sim_at(sim, plan->leap_at_ms, &(struct sim_event){.kind = SIM_EV_LEAP});
     sim_at(sim, CHECK_EVERY_MS, &(struct sim_event){.kind = SIM_EV_CHECK});
     sim_at(sim, 5, &(struct sim_event){.kind = SIM_EV_TICK});
 }

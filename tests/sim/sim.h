@@ -31,9 +31,21 @@
 /* ---- what happened, for people and for the hash ---- */
 
 enum sim_trace_kind {
-    SIM_T_SEND, SIM_T_RECEIVE, SIM_T_LOSE, SIM_T_SIGN, SIM_T_SYNC, SIM_T_CRASH, SIM_T_RESTART,
-    SIM_T_WIPE, SIM_T_DELIVER, SIM_T_PEER_UP, SIM_T_SUBMIT, SIM_T_ACCEPT, SIM_T_FAULT,
-    SIM_T_VIEW, SIM_T_KINDS
+    SIM_T_SEND,
+    SIM_T_RECEIVE,
+    SIM_T_LOSE,
+    SIM_T_SIGN,
+    SIM_T_SYNC,
+    SIM_T_CRASH,
+    SIM_T_RESTART,
+    SIM_T_WIPE,
+    SIM_T_DELIVER,
+    SIM_T_PEER_UP,
+    SIM_T_SUBMIT,
+    SIM_T_ACCEPT,
+    SIM_T_FAULT,
+    SIM_T_VIEW,
+    SIM_T_KINDS
 };
 
 struct sim_trace {
@@ -45,27 +57,48 @@ struct sim_trace {
     uint8_t tag[8];
 };
 
-#define SIM_TRACE_MAX 65536u
+#define SIM_TRACE_MAX 16384u
 
 enum sim_count {
-    SIM_N_LOST, SIM_N_LATE, SIM_N_DUPLICATED, SIM_N_PARTITIONED, SIM_N_CRASHES, SIM_N_TORN,
-    SIM_N_WIPES, SIM_N_PAUSES, SIM_N_CLOCK_JUMPS, SIM_N_FORGED_MESSAGES, SIM_N_FORKS,
-    SIM_N_DOUBLE_VOTES, SIM_N_BAD_REPORTS, SIM_N_DOUBLE_PROPOSALS, SIM_N_WITHHELD, SIM_N_REPLAYS,
-    SIM_N_WRONG_ANSWERS, SIM_N_ODD_TXS, SIM_N_COUNTS
+    SIM_N_LOST,
+    SIM_N_LATE,
+    SIM_N_DUPLICATED,
+    SIM_N_PARTITIONED,
+    SIM_N_CRASHES,
+    SIM_N_TORN,
+    SIM_N_WIPES,
+    SIM_N_PAUSES,
+    SIM_N_CLOCK_JUMPS,
+    SIM_N_FORGED_MESSAGES,
+    SIM_N_FORKS,
+    SIM_N_DOUBLE_VOTES,
+    SIM_N_BAD_REPORTS,
+    SIM_N_DOUBLE_PROPOSALS,
+    SIM_N_WITHHELD,
+    SIM_N_REPLAYS,
+    SIM_N_WRONG_ANSWERS,
+    SIM_N_ODD_TXS,
+    SIM_N_COUNTS
 };
 
 /* ---- nodes ---- */
 
 enum sim_item_kind {
-    SIM_ITEM_START, SIM_ITEM_PACKET, SIM_ITEM_PEER_UP, SIM_ITEM_SUBMIT, SIM_ITEM_QUERY,
-    SIM_ITEM_BODY, SIM_ITEM_STORED, SIM_ITEM_TIMER
+    SIM_ITEM_START,
+    SIM_ITEM_PACKET,
+    SIM_ITEM_PEER_UP,
+    SIM_ITEM_SUBMIT,
+    SIM_ITEM_QUERY,
+    SIM_ITEM_BODY,
+    SIM_ITEM_STORED,
+    SIM_ITEM_TIMER
 };
 
 struct sim_item {
     enum sim_item_kind kind;
     uint16_t from;
-    uint64_t number;  /* turn, token or tag */
-    uint8_t *bytes;   /* owned: envelopes, ids, record */
+    uint64_t number; /* turn, token or tag */
+    uint8_t *bytes;  /* owned: envelopes, ids, record */
     size_t bytes_len;
     uint32_t count;
     struct sim_packet *packet; /* owned reference */
@@ -113,12 +146,12 @@ struct sim_node {
     enum sim_role role;
     bool up, wiped;
     bool started_once; /* something of it was durable once: no longer its first start */
-    uint32_t life; /* grows with each crash: older events are dropped */
+    uint32_t life;     /* grows with each crash: older events are dropped */
     struct slu_core *core;
     size_t core_bytes;
     struct sim_disk disk;
-    struct sim_item *inbox; /* ring of SIM_INBOX_MAX */
-    uint32_t inbox_head, inbox_count;
+    struct sim_item *inbox; /* a ring that grows up to SIM_INBOX_MAX */
+    uint32_t inbox_head, inbox_count, inbox_cap;
     bool wake_set;
     struct sim_turn *turns, *turns_last; /* not synced yet */
     uint32_t turn_count;
@@ -133,10 +166,10 @@ struct sim_node {
     uint32_t ledger_cap;
     struct sim_signed *signing; /* signed, not durable yet */
     uint32_t signing_count, signing_cap;
-    struct sim_table acked;   /* batch digests with a durable ACK record */
-    struct sim_table stored;  /* batch digests with a durable BATCH record */
-    struct sim_table ack_at;  /* (lane, position) -> number of the digest acked there */
-    uint64_t delivered;       /* highest height with a durable record */
+    struct sim_table acked;  /* batch digests with a durable ACK record */
+    struct sim_table stored; /* batch digests with a durable BATCH record */
+    struct sim_table ack_at; /* (lane, position) -> number of the digest acked there */
+    uint64_t delivered;      /* highest height with a durable record */
     uint64_t view_seen, durable_position;
     uint64_t turns_this_ms, this_ms;
     uint64_t syncs;
@@ -180,8 +213,8 @@ struct sim {
     struct sim_rng net_rng, node_rng, byz_rng, load_rng;
     struct sim_node nodes[SIM_INSTANCES_MAX];
     uint16_t instances;
-    uint64_t byzantine; /* set of nodes */
-    uint64_t wiped;     /* set of nodes that lose their disk at some time */
+    uint64_t byzantine;             /* set of nodes */
+    uint64_t wiped;                 /* set of nodes that lose their disk at some time */
     uint8_t (*bias)[SIM_NODES_MAX]; /* styles by link and kind */
     uint64_t fifo_ms[SIM_NODES_MAX][SIM_NODES_MAX];
     struct slu_verifier verifier;
@@ -229,9 +262,21 @@ static inline bool sim_is_honest(const struct sim *sim, uint16_t node)
 }
 
 enum sim_event_kind {
-    SIM_EV_PACKET, SIM_EV_WAKE, SIM_EV_SYNC, SIM_EV_TIMER, SIM_EV_CRASH, SIM_EV_RESTART,
-    SIM_EV_BODY, SIM_EV_PEER_UP, SIM_EV_LOAD, SIM_EV_BYZ, SIM_EV_CHECK, SIM_EV_TICK, SIM_EV_CALM,
-    SIM_EV_PAUSE
+    SIM_EV_PACKET,
+    SIM_EV_WAKE,
+    SIM_EV_SYNC,
+    SIM_EV_TIMER,
+    SIM_EV_CRASH,
+    SIM_EV_RESTART,
+    SIM_EV_BODY,
+    SIM_EV_PEER_UP,
+    SIM_EV_LOAD,
+    SIM_EV_BYZ,
+    SIM_EV_CHECK,
+    SIM_EV_TICK,
+    SIM_EV_CALM,
+    SIM_EV_PAUSE,
+    SIM_EV_LEAP
 };
 
 struct sim_event {

@@ -7,8 +7,8 @@ static void print_line(const struct sim_trace *t, FILE *out)
 {
     static const char *const votes[] = {"notarize", "nullify", "finalize", "?"};
     static const char *const words[SIM_T_KINDS] = {
-        "sends",    "gets",  "loses",   "signs",  "syncs",  "CRASHES", "RESTARTS", "LOSES ITS DISK",
-        "delivers", "links", "submits", "accepted", "is paused", "enters view"};
+        "sends",          "gets",     "loses", "signs",   "syncs",    "CRASHES",   "RESTARTS",
+        "LOSES ITS DISK", "delivers", "links", "submits", "accepted", "is paused", "enters view"};
     char tag[17];
     slu_hex_encode(tag, t->tag, 8);
     fprintf(out, "%8lu n%-2u %-14s", t->time_ms, t->node, words[t->kind]);
@@ -95,8 +95,7 @@ void sim_state_print(const struct sim *sim, FILE *out)
     static const char *const roles[] = {"honest", "puppet", "twisted", "twin", "silent"};
     for (uint16_t i = 0; i < sim->instances; i++) {
         const struct sim_node *node = &sim->nodes[i];
-        fprintf(out, "n%u %s%s", node->id, roles[node->role],
-                node->up ? "" : " DOWN");
+        fprintf(out, "n%u %s%s", node->id, roles[node->role], node->up ? "" : " DOWN");
         if (node->core) {
             const struct slu_core_stats *s = slu_core_stats(node->core);
             fprintf(out, ": view %lu, final view %lu, final height %lu, delivered %lu, own %lu%s",
@@ -105,8 +104,9 @@ void sim_state_print(const struct sim *sim, FILE *out)
             for (uint16_t l = 0; l < sim->plan.n; l++) {
                 struct slu_lane_status lane;
                 slu_core_lane_status(node->core, l, &lane);
-                fprintf(out, "%s lane %u: acked %lu certified %lu committed %lu", l % 2 ? "," : "\n   ",
-                        l, lane.acked.position, lane.certified.position, lane.committed.position);
+                fprintf(out, "%s lane %u: acked %lu certified %lu committed %lu",
+                        l % 2 ? "," : "\n   ", l, lane.acked.position, lane.certified.position,
+                        lane.committed.position);
             }
         }
         fputc('\n', out);
@@ -116,9 +116,9 @@ void sim_state_print(const struct sim *sim, FILE *out)
 const char *sim_count_name(enum sim_count count)
 {
     static const char *const names[SIM_N_COUNTS] = {
-        "lost",          "late",        "duplicated",     "partitioned",     "crashes",
-        "torn",          "lost_disks",  "pauses",         "clock_jumps",     "forged",
-        "forks",         "double_votes", "bad_reports",   "double_proposals", "withheld",
-        "replays",       "wrong_answers", "odd_txs"};
+        "lost",    "late",          "duplicated",  "partitioned",      "crashes",
+        "torn",    "lost_disks",    "pauses",      "clock_jumps",      "forged",
+        "forks",   "double_votes",  "bad_reports", "double_proposals", "withheld",
+        "replays", "wrong_answers", "odd_txs"};
     return (unsigned)count < SIM_N_COUNTS ? names[count] : "?";
 }

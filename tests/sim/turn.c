@@ -1,5 +1,5 @@
-/* Turns: the effects that a core left are copied, wait for the disk, and are then executed in order:
- * every record durable first, then what leaves the node (consensus/core.h). */
+/* Turns: the effects that a core left are copied, wait for the disk, and are then executed in
+ * order: every record durable first, then what leaves the node (consensus/core.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -269,8 +269,7 @@ static void crash_for(struct sim_node *node, const struct sim_snipe *snipe)
         sim->plan.give_up_ms += up_ms - sim->plan.calm_ms;
         sim->plan.calm_ms = up_ms;
     }
-    sim_at(sim, up_ms,
-           &(struct sim_event){.kind = SIM_EV_RESTART, .node = instance});
+    sim_at(sim, up_ms, &(struct sim_event){.kind = SIM_EV_RESTART, .node = instance});
 }
 
 void sim_node_synced(struct sim_node *node)
@@ -312,13 +311,15 @@ void sim_node_synced(struct sim_node *node)
         sim_node_put(node, &(struct sim_item){.kind = SIM_ITEM_STORED, .number = number});
 }
 
-/* A crash: the turns that are not synced are lost; when torn, the log ends somewhere inside them. */
+/* A crash: the turns that are not synced are lost; when torn, the log ends somewhere inside them.
+ */
 void sim_turns_drop(struct sim_node *node, bool tear)
 {
     uint32_t records = 0;
     for (const struct sim_turn *t = node->turns; t; t = t->next)
         records += t->record_count;
-    uint32_t keep = tear && records ? (uint32_t)sim_rng_below(&node->sim->node_rng, records + 1) : 0;
+    uint32_t keep =
+        tear && records ? (uint32_t)sim_rng_below(&node->sim->node_rng, records + 1) : 0;
     if (keep) {
         node->sim->result.counts[SIM_N_TORN]++;
         sim_disk_settle(&node->disk, false);

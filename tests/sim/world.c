@@ -51,8 +51,8 @@ static uint32_t see_header(struct world *world, const struct slu_batch_header *h
     uint32_t at = sim_table_get(&world->batch_at, header->digest);
     if (at != SIM_NONE)
         return at;
-    world->batches = sim_grow(world->batches, &world->batch_cap, world->batch_count,
-                              sizeof *world->batches);
+    world->batches =
+        sim_grow(world->batches, &world->batch_cap, world->batch_count, sizeof *world->batches);
     at = world->batch_count++;
     world->batches[at] = (struct world_batch){.header = *header, .parent = SIM_NONE};
     sim_table_put(&world->batch_at, header->digest, at);
@@ -87,8 +87,8 @@ static void see_block(struct world *world, const struct slu_block *block)
 {
     if (sim_table_get(&world->block_at, block->digest) != SIM_NONE)
         return;
-    world->blocks = sim_grow(world->blocks, &world->block_cap, world->block_count,
-                             sizeof *world->blocks);
+    world->blocks =
+        sim_grow(world->blocks, &world->block_cap, world->block_count, sizeof *world->blocks);
     world->blocks[world->block_count] = *block;
     sim_table_put(&world->block_at, block->digest, world->block_count++);
 }
@@ -363,8 +363,7 @@ static void check_view(struct world *world, uint64_t view)
 /* The block of a final view and its ancestors may be delivered. */
 static void mark_final(struct world *world, uint64_t view, const uint8_t digest32[32])
 {
-    for (uint32_t at = world_view(world, view)->proposals; at;
-         at = world->proposals[at - 1].next) {
+    for (uint32_t at = world_view(world, view)->proposals; at; at = world->proposals[at - 1].next) {
         uint8_t digest[32], block[32];
         memcpy(block, world->proposals[at - 1].proposal.block, 32);
         slu_vote_digest(digest, &world->sim->genesis, SLU_FINALIZE, view, block);
@@ -446,8 +445,9 @@ void world_check_notarize(struct world *world, uint16_t node, uint64_t view,
                       view, parent_view);
     for (uint64_t u = parent_view + 1; u < view; u++)
         if (!world_certifiable(world, SLU_NULLIFY, u, proposal.block, self))
-            sim_violation(sim, 6, "node %u notarized view %lu over view %lu, which is not nullified",
-                          node, view, u);
+            sim_violation(sim, 6,
+                          "node %u notarized view %lu over view %lu, which is not nullified", node,
+                          view, u);
     if (found->computed)
         check_tips(world, node, &proposal);
 }

@@ -1,6 +1,6 @@
-/* What an onlooker who sees everything knows: every header, report, proposal and block ever made and
- * every vote and ack that honest nodes signed. The invariants of docs/PROTOCOL.md clause 10 about
- * votes (2..6) and certificates (8) are checked here. */
+/* What an onlooker who sees everything knows: every header, report, proposal and block ever made
+ * and every vote and ack that honest nodes signed. The invariants of docs/PROTOCOL.md clause 10
+ * about votes (2..6) and certificates (8) are checked here. */
 #ifndef SLU_SIM_WORLD_H
 #define SLU_SIM_WORLD_H
 
@@ -86,7 +86,8 @@ struct world_view *world_view(struct world *world, uint64_t view);
 /** An honest node's vote became durable. */
 void world_vote(struct world *world, uint16_t node, enum slu_vote_kind kind, uint64_t view,
                 const uint8_t digest32[32]);
-/** Whether q votes can exist: `more` votes beside the durable honest ones and all Byzantine ones. */
+/** Whether q votes can exist: `more` votes beside the durable honest ones and all Byzantine ones.
+ */
 bool world_certifiable(struct world *world, enum slu_vote_kind kind, uint64_t view,
                        const uint8_t block32[32], uint64_t more);
 /** An honest node signed a Notarize: invariants 2, 6 and the rule of the computed block. */
@@ -96,8 +97,7 @@ void world_check_notarize(struct world *world, uint16_t node, uint64_t view,
 void world_ack(struct world *world, uint16_t node, const struct slu_lane_tip *ack);
 
 /** The block that `proposal` must have, from what the world knows. False: something is unknown. */
-bool world_compute(struct world *world, const struct slu_proposal *proposal,
-                   struct slu_block *out);
+bool world_compute(struct world *world, const struct slu_proposal *proposal, struct slu_block *out);
 /** Walks down a lane from `digest32` to `position`; SIM_NONE when the chain is not known. */
 uint32_t world_ancestor(struct world *world, const uint8_t digest32[32], uint64_t position);
 

@@ -225,7 +225,7 @@ static void test_config_errors(void **state)
         {"[listen]\nhttp = 8080\n", "c:2: listen.http: '8080' is not HOST:PORT"},
         {"[listen]\nhttp = ::1:8080\n", "c:2: listen.http: '::1:8080' is not HOST:PORT"},
         {"[listen]\nhttp = a:99999\n", "c:2: listen.http: 99999 is not in 0..65535"},
-        {"[store]\nretention_ms = 1\n", "c:2: store.retention_ms: 1 is not in 60000.."},
+        {"[store]\nretention_ms = 1\n", "c:2: store.retention_ms: 1 is not in 1000.."},
         {"[log]\nlevel = loud\n", "c:2: log.level: 'loud' is none of"},
         {"[node]\n# xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"

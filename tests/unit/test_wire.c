@@ -28,8 +28,8 @@ static void make_genesis(void)
     genesis.n = 4;
     for (uint16_t i = 0; i < 4; i++) {
         memset(genesis.nodes[i].public32, 0x10 + i, 32);
-        snprintf(genesis.nodes[i].address, sizeof genesis.nodes[i].address,
-                 "tcp://127.0.0.1:%d", 7000 + i);
+        snprintf(genesis.nodes[i].address, sizeof genesis.nodes[i].address, "tcp://127.0.0.1:%d",
+                 7000 + i);
     }
     genesis.rollup_count = 2;
     genesis.rollups[0] = (struct slu_genesis_rollup){.id = 5, .name = "five", .rate_share = 1};
@@ -170,8 +170,8 @@ static void fill(struct slu_message *m, enum slu_message_kind kind)
         memset(m->rejoin.nonce, 0x79, 32);
         break;
     case SLU_MSG_FREEZE:
-        m->freeze = (struct slu_freeze){
-            .node = 1, .lane = 3, .incarnation = 2, .tip = tip_of(9, 0x7a)};
+        m->freeze =
+            (struct slu_freeze){.node = 1, .lane = 3, .incarnation = 2, .tip = tip_of(9, 0x7a)};
         memset(m->freeze.nonce, 0x7b, 32);
         memset(m->freeze.signature, 0x7c, 64);
         slu_freeze_digest(&m->freeze, &genesis);
@@ -202,7 +202,8 @@ static FILE *vectors;
 
 static void vector(const char *name, const uint8_t *data, size_t len)
 {
-    static char hex[2 * sizeof bytes + 1], line[2 * sizeof bytes + 100], want[2 * sizeof bytes + 100];
+    static char hex[2 * sizeof bytes + 1], line[2 * sizeof bytes + 100],
+        want[2 * sizeof bytes + 100];
     slu_hex_encode(hex, data, len);
     snprintf(line, sizeof line, "%s %s\n", name, hex);
     if (getenv("SLU_VECTORS_WRITE")) {
@@ -487,9 +488,9 @@ static void test_every_signature_counts(void **state)
 {
     (void)state;
     static const unsigned signatures[SLU_MSG_KINDS] = {
-        [SLU_MSG_BATCH] = 1, [SLU_MSG_ACKS] = 1, [SLU_MSG_REPORT] = 1,  [SLU_MSG_PROPOSAL] = 2,
-        [SLU_MSG_VOTE] = 1,  [SLU_MSG_CERT] = 3, [SLU_MSG_HEADERS] = 3, [SLU_MSG_BLOCKS] = 3,
-        [SLU_MSG_FREEZE] = 1};
+        [SLU_MSG_BATCH] = 1,    [SLU_MSG_ACKS] = 1,   [SLU_MSG_REPORT] = 1,
+        [SLU_MSG_PROPOSAL] = 2, [SLU_MSG_VOTE] = 1,   [SLU_MSG_CERT] = 3,
+        [SLU_MSG_HEADERS] = 3,  [SLU_MSG_BLOCKS] = 3, [SLU_MSG_FREEZE] = 1};
     for (int kind = SLU_MSG_BATCH; kind < SLU_MSG_KINDS; kind++) {
         fill(&in, (enum slu_message_kind)kind);
         for (unsigned i = 0; i <= signatures[kind]; i++) {

@@ -255,9 +255,6 @@ void slu_core_step(struct slu_core *c, const struct slu_event *event, struct slu
     case SLU_EVENT_BODY:
         slu_order_on_body(c, event);
         break;
-    case SLU_EVENT_STORED:
-        c->stored_turn = event->turn;
-        break;
     case SLU_EVENT_TIMER:
         tick(c);
         break;

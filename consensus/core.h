@@ -9,11 +9,12 @@
  *
  * A *turn* is a burst of events that ends with a TURN event; the core flushes what it gathered (an
  * own batch, an ack vector) and the caller then executes the turn's effects:
- *   1. every PERSIST is written and synced, in one sync;
+ *   1. every PERSIST is written, and, when the turn `promises`, synced with all written before it;
  *   2. only then every other effect is executed, in order.
  * Turns are executed strictly one after another. The core does not wait for them: it may run ahead,
- * since nothing leaves the node before everything written before it is durable (invariant 7).
- * The caller tells the core with STORED how far the disk has come (it paces own batches by it).
+ * since no vote, ack or own batch leaves the node before it and everything before it is durable
+ * (invariant 7). What needs no sync of its own is what a quorum's signatures prove anyway (final
+ * blocks, what they deliver) and bodies, which are only promised by an ack.
  *
  * Restart: slu_core_init, slu_core_boot (consensus/recover.c) over the store, then a START event.
  *
@@ -42,7 +43,6 @@ enum slu_event_kind {
     SLU_EVENT_SUBMIT,   /* transactions of a local client */
     SLU_EVENT_QUERY,    /* where are these ids */
     SLU_EVENT_BODY,     /* answer to a READ effect */
-    SLU_EVENT_STORED,   /* all turns up to `turn` are durable */
     SLU_EVENT_TIMER,    /* the deadline passed (an early one does no harm) */
     SLU_EVENT_TURN,     /* end of a burst */
 };
@@ -70,7 +70,6 @@ struct slu_event {
             const uint8_t *header_and_payload; /* the BATCH record; NULL: it could not be read */
             size_t bytes;
         } body;
-        uint64_t turn; /* STORED */
     };
 };
 
@@ -174,6 +173,9 @@ struct slu_effect {
 /** The effects of one turn. The caller owns it and resets it after executing them. */
 struct slu_effects {
     uint64_t turn; /* number of the turn, rising by one; set by the core at TURN */
+    /** The turn signs or acknowledges something: it must be synced before anything of it is executed
+     * but PERSIST. Without, its records are written, and become durable with the next sync. */
+    bool promises;
     uint32_t count;
     struct slu_effect items[SLU_TURN_EFFECTS_MAX];
     struct slu_arena bytes;

@@ -16,6 +16,7 @@ void slu_effects_reset(struct slu_effects *effects)
 {
     effects->count = 0;
     effects->nearly_full = false;
+    effects->promises = false;
     effects->deadline_ms = UINT64_MAX;
     slu_arena_reset(&effects->bytes);
 }
@@ -85,6 +86,9 @@ void slu_fx_persist(struct slu_core *c, const struct slu_record_key *key, const 
                     size_t len, const uint8_t *payload, size_t payload_len)
 {
     struct slu_effect *fx = slu_fx_add(c, SLU_EFFECT_PERSIST);
+    if (key->kind == SLU_REC_VOTE || key->kind == SLU_REC_ACK ||
+        (key->kind == SLU_REC_STATE && key->a != SLU_STATE_HEAD))
+        c->fx->promises = true;
     fx->persist.key = *key;
     fx->persist.value = value;
     fx->persist.value_len = len;

@@ -129,7 +129,7 @@ struct slu_core {
     struct slu_signer signer;
     uint64_t random;
     uint64_t now_ms, clock_ms;
-    uint64_t turn, stored_turn;
+    uint64_t turn;
     bool started;
     struct slu_effects *fx;
     struct slu_core_stats stats;

@@ -62,6 +62,7 @@ static void close_batch(struct slu_core *c)
     }
     slu_fx_send_batch(c, SLU_TO_ALL, h, payload);
     slu_fx_add(c, SLU_EFFECT_DURABLE)->durable_position = h->position;
+    c->fx->promises = true;
     c->stats.batches_made++;
 }
 

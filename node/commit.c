@@ -45,7 +45,8 @@ static bool needs_disk(const struct slu_effects *effects)
     return false;
 }
 
-/* Makes as many of the turns durable as one write should hold; returns how many. */
+/* Writes as many of the turns as one write should hold, synced when one of them promises something
+ * (consensus/core.h); returns how many. */
 static uint32_t write_group(struct slu_commit *c, struct slu_turn **turns, uint32_t count)
 {
     uint32_t taken = 0;
@@ -56,17 +57,21 @@ static uint32_t write_group(struct slu_commit *c, struct slu_turn **turns, uint3
         return count;
     uint64_t began_us = slu_now_us();
     slu_disk_begin(c->config.disk);
-    while (taken < count && (taken == 0 || slu_disk_gathered(c->config.disk) < GROUP_BYTES))
+    bool sync = false;
+    while (taken < count && (taken == 0 || slu_disk_gathered(c->config.disk) < GROUP_BYTES)) {
+        sync |= turns[taken]->effects->promises;
         gather(c->config.disk, turns[taken++]->effects);
+    }
     size_t bytes = slu_disk_gathered(c->config.disk);
-    if (slu_disk_commit(c->config.disk) != 0) {
+    if ((sync ? slu_disk_commit(c->config.disk) : slu_disk_write(c->config.disk)) != 0) {
         c->failed = true;
         c->config.failed(c->config.context, slu_disk_failure(c->config.disk));
         return 0;
     }
     slu_metrics_add(c->config.metrics, SLU_METRIC_COMMITS, 1);
     slu_metrics_add(c->config.metrics, SLU_METRIC_COMMIT_BYTES, bytes);
-    slu_metrics_observe(c->config.metrics, SLU_HISTOGRAM_SYNC, slu_now_us() - began_us);
+    if (sync)
+        slu_metrics_observe(c->config.metrics, SLU_HISTOGRAM_SYNC, slu_now_us() - began_us);
     return taken;
 }
 
@@ -93,7 +98,6 @@ static void *commit_thread(void *context)
             turns[i] = items[i];
         for (uint32_t first = 0; first < count;) {
             uint32_t written = c->failed ? 0 : write_group(c, turns + first, count - first);
-            uint64_t durable = written > 0 ? turns[first + written - 1]->effects->turn : 0;
             for (uint32_t i = 0; i < written; i++)
                 execute(c, turns[first + i]->effects);
             if (written > 0)
@@ -101,7 +105,7 @@ static void *commit_thread(void *context)
             /* After a failure the turns go back unexecuted, so that the core's thread can end. */
             uint32_t back = written > 0 ? written : count - first;
             for (uint32_t i = 0; i < back; i++)
-                c->config.done(c->config.context, turns[first + i], durable);
+                c->config.done(c->config.context, turns[first + i]);
             first += back;
         }
     }

@@ -1,10 +1,11 @@
-/* The store thread: writes and syncs turns in order, then executes their other effects in order.
+/* The store thread: writes turns in order, synced when one promises something, then executes their
+ * other effects in order.
  *
- *     core ─▶ queue of turns ─▶ all queued turns in one synced write ─▶ effects of turn 1, 2, ...
- *                                                                     ─▶ turns back to the core
+ *     core ─▶ queue of turns ─▶ all queued turns in one write ─▶ effects of turn 1, 2, ...
+ *                                                              ─▶ turns back to the core
  *
- * Nothing of a turn leaves the node before that turn and all before it are durable
- * (docs/PROTOCOL.md clause 3.8, docs/STORAGE.md clause 3). The queue holds every turn there is, so
+ * No vote, ack or own batch leaves the node before its turn and all before it are durable
+ * (docs/PROTOCOL.md clause 3.6, docs/STORAGE.md clause 3). The queue holds every turn there is, so
  * it is never full. A failed write stops the thread for good: the node cannot promise anything
  * more. */
 #ifndef SLU_NODE_COMMIT_H
@@ -20,12 +21,12 @@ struct slu_commit_config {
     struct slu_disk *disk;
     struct slu_metrics *metrics;
     /** Executes one effect other than PERSIST and FORGET, or looks at a DELIVERED record that is
-     * durable now. The commit thread; must not block. */
+     * written now. The commit thread; must not block. */
     void (*effect)(void *context, const struct slu_effect *effect);
     /** The effects of a group of turns are all executed. */
     void (*flushed)(void *context);
     /** Gives a turn back. */
-    void (*done)(void *context, struct slu_turn *turn, uint64_t durable_turn);
+    void (*done)(void *context, struct slu_turn *turn);
     /** A write failed: nothing more will be executed. */
     void (*failed)(void *context, const char *words);
     void *context;

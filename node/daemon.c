@@ -113,10 +113,10 @@ static void on_flushed(void *context)
     slu_gateway_flushed(d->gateway);
 }
 
-static void on_done(void *context, struct slu_turn *turn, uint64_t durable_turn)
+static void on_done(void *context, struct slu_turn *turn)
 {
     struct slu_daemon *d = context;
-    slu_runtime_turn_done(d->runtime, turn, durable_turn);
+    slu_runtime_turn_done(d->runtime, turn);
 }
 
 static void on_turn(void *context, struct slu_turn *turn)

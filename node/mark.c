@@ -469,10 +469,7 @@ int slu_mark_advance(struct slu_mark *m, uint64_t write, char *why, size_t why_c
 {
     SLU_CHECK(m->state.count > 0); /* slu_mark_restart saw to it */
     struct extent *log = &m->state.logs[m->state.count - 1];
-    uint64_t before = log->bytes;
-    if (extend(m, m->log_fd, log, UINT64_MAX) != 0)
-        return refused(m, why, why_cap);
-    if (log->bytes == before && follow_logs(m) != 0)
+    if (extend(m, m->log_fd, log, UINT64_MAX) != 0 || follow_logs(m) != 0)
         return refused(m, why, why_cap);
     if (follow_manifest(m) != 0)
         return refused(m, why, why_cap);

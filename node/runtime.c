@@ -22,8 +22,6 @@ struct slu_runtime {
     struct slu_turn *turns[TURNS];
     pthread_t thread;
     bool started;
-    _Atomic uint64_t durable_turn;
-    uint64_t told_durable; /* the core's thread only */
     uint64_t deadline_ms;
     bool idle_turn; /* the last turn had no effects */
     uint64_t published_ms, progress_ms, progress_height;
@@ -103,11 +101,10 @@ static void free_inputs(struct slu_turn *turn)
     turn->input_count = 0;
 }
 
-void slu_runtime_turn_done(struct slu_runtime *rt, struct slu_turn *turn, uint64_t durable_turn)
+void slu_runtime_turn_done(struct slu_runtime *rt, struct slu_turn *turn)
 {
     free_inputs(turn);
     slu_effects_reset(turn->effects);
-    atomic_store(&rt->durable_turn, durable_turn);
     SLU_CHECK(slu_ring_put(&rt->idle, turn, 0, 100) == 0);
 }
 
@@ -171,16 +168,6 @@ static struct slu_turn *end_turn(struct slu_runtime *rt, struct slu_turn *turn)
     return turn;
 }
 
-static void tell_durable(struct slu_runtime *rt, struct slu_turn *turn)
-{
-    uint64_t durable = atomic_load(&rt->durable_turn);
-    if (durable == rt->told_durable)
-        return;
-    rt->told_durable = durable;
-    struct slu_event event = {.kind = SLU_EVENT_STORED, .turn = durable};
-    step(rt, turn, &event);
-}
-
 /* When to wake without input. A deadline that stays past without effects must not spin. */
 static uint64_t wake_us(const struct slu_runtime *rt)
 {
@@ -209,7 +196,6 @@ static void *core_thread(void *context)
         if (count == 0 && slu_ring_closed(&rt->inbox))
             break;
         turn->began_us = slu_now_us();
-        tell_durable(rt, turn);
         for (uint32_t i = 0; i < count; i++) {
             struct slu_input *input = burst[i];
             turn->inputs[turn->input_count++] = input;

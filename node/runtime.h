@@ -76,10 +76,8 @@ SLU_MUST_USE int slu_runtime_push(struct slu_runtime *runtime, struct slu_input 
  */
 SLU_MUST_USE int slu_runtime_push_wait(struct slu_runtime *runtime, struct slu_input *input);
 
-/** All effects of `turn` are executed: frees its inputs and takes it back. `durable_turn`: all
- * turns up to it are durable. The commit thread. */
-void slu_runtime_turn_done(struct slu_runtime *runtime, struct slu_turn *turn,
-                           uint64_t durable_turn);
+/** All effects of `turn` are executed: frees its inputs and takes it back. The commit thread. */
+void slu_runtime_turn_done(struct slu_runtime *runtime, struct slu_turn *turn);
 
 /** Copies the newest view of the core. Any thread. */
 void slu_runtime_view(struct slu_runtime *runtime, struct slu_core_view *view);

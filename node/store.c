@@ -228,6 +228,7 @@ int slu_disk_open(struct slu_disk **disk, const char *dir, const struct slu_disk
     d->dir = strdup(dir);
     d->settings = slu_disk_settings_new();
     d->batch = rocksdb_writebatch_create();
+    d->unsynced = rocksdb_writeoptions_create();
     d->synced = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(d->synced, 1);
     int error = d->dir == NULL || d->settings == NULL ? SLU_ERR_MEMORY : 0;
@@ -276,6 +277,7 @@ void slu_disk_close(struct slu_disk *disk)
         rocksdb_close(disk->db);
     slu_mark_close(disk->mark);
     rocksdb_writebatch_destroy(disk->batch);
+    rocksdb_writeoptions_destroy(disk->unsynced);
     rocksdb_writeoptions_destroy(disk->synced);
     slu_disk_settings_free(disk->settings);
     pthread_mutex_destroy(&disk->writer);
@@ -353,7 +355,7 @@ size_t slu_disk_gathered(const struct slu_disk *disk)
     return disk->gathered;
 }
 
-int slu_disk_commit(struct slu_disk *disk)
+static int finish_write(struct slu_disk *disk, bool sync)
 {
     char why[WHY_BYTES];
     char *words = NULL;
@@ -364,10 +366,10 @@ int slu_disk_commit(struct slu_disk *disk)
     if (disk->failure[0] != '\0') {
         error = SLU_ERR_IO;
     } else {
-        rocksdb_write(disk->db, disk->synced, disk->batch, &words);
+        rocksdb_write(disk->db, sync ? disk->synced : disk->unsynced, disk->batch, &words);
         if (words != NULL) {
             error = slu_disk_rocks_error(disk, "writing", words);
-        } else if (slu_mark_advance(disk->mark, disk->next_write, why, sizeof why) != 0) {
+        } else if (sync && slu_mark_advance(disk->mark, disk->next_write, why, sizeof why) != 0) {
             slu_disk_fail(disk, "marking", why);
             error = SLU_ERR_IO;
         }
@@ -375,6 +377,16 @@ int slu_disk_commit(struct slu_disk *disk)
     disk->next_write++;
     pthread_mutex_unlock(&disk->writer);
     return error;
+}
+
+int slu_disk_commit(struct slu_disk *disk)
+{
+    return finish_write(disk, true);
+}
+
+int slu_disk_write(struct slu_disk *disk)
+{
+    return finish_write(disk, false);
 }
 
 void slu_disk_reclaim(struct slu_disk *disk, const struct slu_record_key *from,

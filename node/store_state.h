@@ -21,6 +21,7 @@ struct slu_disk {
     rocksdb_t *db;
     rocksdb_column_family_handle_t *families[SLU_FAMILIES];
     struct slu_disk_settings *settings;
+    rocksdb_writeoptions_t *unsynced;
     rocksdb_writeoptions_t *synced;
     struct slu_mark *mark;
     bool empty;

@@ -99,6 +99,15 @@ static void erase(struct sim_disk *disk, const struct sim_forget *range)
     }
 }
 
+void sim_disk_remove(struct sim_disk *disk, const struct slu_record_key *key)
+{
+    struct sim_forget one = {.from = *key, .to = *key};
+    /* The next key: digests are compared last, as big-endian bytes. */
+    for (int i = 31; i >= 0 && ++one.to.digest[i] == 0; i--)
+        ;
+    erase(disk, &one);
+}
+
 void sim_disk_settle(struct sim_disk *disk, bool keep)
 {
     for (uint32_t i = 0; !keep && i < disk->forget_count; i++)

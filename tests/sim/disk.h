@@ -28,6 +28,7 @@ struct sim_disk {
 
 void sim_disk_put(struct sim_disk *disk, const struct slu_record_key *key, const uint8_t *value,
                   size_t len);
+void sim_disk_remove(struct sim_disk *disk, const struct slu_record_key *key);
 /** Notes a deletion; it happens with the next sim_disk_settle. */
 void sim_disk_forget(struct sim_disk *disk, const struct slu_record_key *from,
                      const struct slu_record_key *to);

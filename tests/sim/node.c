@@ -140,7 +140,6 @@ void sim_node_crash(struct sim_node *node, bool wipe)
     node->wake_set = false;
     drop_inbox(node);
     drop_in_flight(node);
-    sim_disk_settle(&node->disk, sim_rng_chance(&sim->node_rng, sim->plan.lost_forget_permille));
     sim_turns_drop(node, sim_rng_chance(&sim->node_rng, sim->plan.tear_permille));
     sim_ledger_crashed(node);
     if (node->role == SIM_HONEST)
@@ -161,6 +160,7 @@ void sim_node_release(struct sim_node *node)
     if (node->core)
         munmap(node->core, node->core_bytes);
     sim_disk_wipe(&node->disk);
+    free(node->soft);
     free(node->inbox);
     free(node->ledger);
     free(node->signing);
@@ -209,10 +209,6 @@ static void step(struct sim_node *node, const struct sim_item *item)
         e.body.tag = item->number;
         e.body.header_and_payload = item->bytes;
         e.body.bytes = item->bytes_len;
-        break;
-    case SIM_ITEM_STORED:
-        e.kind = SLU_EVENT_STORED;
-        e.turn = item->number;
         break;
     case SIM_ITEM_TIMER:
         e.kind = SLU_EVENT_TIMER;

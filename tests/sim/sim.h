@@ -90,14 +90,13 @@ enum sim_item_kind {
     SIM_ITEM_SUBMIT,
     SIM_ITEM_QUERY,
     SIM_ITEM_BODY,
-    SIM_ITEM_STORED,
     SIM_ITEM_TIMER
 };
 
 struct sim_item {
     enum sim_item_kind kind;
     uint16_t from;
-    uint64_t number; /* turn, token or tag */
+    uint64_t number; /* token or tag */
     uint8_t *bytes;  /* owned: envelopes, ids, record */
     size_t bytes_len;
     uint32_t count;
@@ -123,8 +122,15 @@ struct sim_signed {
     uint8_t digest[32];
 };
 
+/* A record that was written but not synced yet: in the disk already, undone when a crash loses it. */
+struct sim_soft {
+    struct sim_record record;
+    struct sim_record before; /* what it replaced; value NULL: nothing */
+};
+
 struct sim_turn {
     uint64_t number;
+    bool promises; /* needs its sync before it is executed */
     struct sim_record *records;
     uint32_t record_count;
     struct sim_out *outs;
@@ -153,7 +159,9 @@ struct sim_node {
     struct sim_item *inbox; /* a ring that grows up to SIM_INBOX_MAX */
     uint32_t inbox_head, inbox_count, inbox_cap;
     bool wake_set;
-    struct sim_turn *turns, *turns_last; /* not synced yet */
+    struct sim_turn *turns, *turns_last; /* not written yet */
+    struct sim_soft *soft;               /* written, not synced yet, in order */
+    uint32_t soft_count, soft_cap;
     uint32_t turn_count;
     bool syncing;
     uint64_t disk_free_ms;

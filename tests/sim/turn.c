@@ -101,6 +101,7 @@ void sim_turn_queue(struct sim_node *node, const struct slu_effects *effects)
     for (uint32_t i = 0; i < effects->count; i++)
         records += effects->items[i].kind == SLU_EFFECT_PERSIST;
     turn->number = effects->turn;
+    turn->promises = effects->promises;
     turn->records = sim_alloc(records * sizeof *turn->records);
     turn->outs = sim_alloc((effects->count - records) * sizeof *turn->outs);
     for (uint32_t i = 0; i < effects->count; i++) {
@@ -121,7 +122,7 @@ void sim_turn_queue(struct sim_node *node, const struct slu_effects *effects)
     node->turns_last = turn;
     node->turn_count++;
     uint64_t start = node->disk_free_ms > sim->now_ms ? node->disk_free_ms : sim->now_ms;
-    if (turn->record_count)
+    if (turn->record_count && turn->promises)
         start += sim_rng_below(&sim->node_rng, sim->plan.sync_ms_max + UINT64_C(1));
     node->disk_free_ms = start;
     sim_at(sim, start,
@@ -233,12 +234,62 @@ static void execute(struct sim_node *node, struct sim_out *out)
     }
 }
 
+static struct sim_record copy_of(const struct sim_record *record)
+{
+    struct sim_record copy = *record;
+    copy.value = sim_alloc(record->len);
+    if (record->len)
+        memcpy(copy.value, record->value, record->len);
+    return copy;
+}
+
 static void make_durable(struct sim_node *node, const struct sim_record *record)
 {
     node->started_once = true;
     sim_disk_put(&node->disk, &record->key, record->value, record->len);
     if (node->role == SIM_HONEST)
         sim_ledger_record(node, record);
+}
+
+/* What the books only count once it is durable; final and delivered blocks are what a quorum's
+ * signatures prove, and count when written. */
+static bool counts_when_synced(const struct sim_record *record)
+{
+    return record->key.kind != SLU_REC_FINAL && record->key.kind != SLU_REC_DELIVERED;
+}
+
+static void write_soft(struct sim_node *node, const struct sim_record *record)
+{
+    node->started_once = true;
+    node->soft = sim_grow(node->soft, &node->soft_cap, node->soft_count, sizeof *node->soft);
+    struct sim_soft *soft = &node->soft[node->soft_count++];
+    *soft = (struct sim_soft){.record = copy_of(record)};
+    const struct sim_record *before = sim_disk_find(&node->disk, &record->key);
+    if (before)
+        soft->before = copy_of(before);
+    sim_disk_put(&node->disk, &record->key, record->value, record->len);
+    if (node->role == SIM_HONEST && !counts_when_synced(record))
+        sim_ledger_record(node, record);
+}
+
+/* The first `keep` of what is written is durable now; the rest is undone, newest first. */
+static void settle_soft(struct sim_node *node, uint32_t keep)
+{
+    for (uint32_t i = 0; i < keep; i++)
+        if (node->role == SIM_HONEST && counts_when_synced(&node->soft[i].record))
+            sim_ledger_record(node, &node->soft[i].record);
+    for (uint32_t i = node->soft_count; i-- > keep;) {
+        const struct sim_soft *soft = &node->soft[i];
+        if (soft->before.value)
+            sim_disk_put(&node->disk, &soft->before.key, soft->before.value, soft->before.len);
+        else
+            sim_disk_remove(&node->disk, &soft->record.key);
+    }
+    for (uint32_t i = 0; i < node->soft_count; i++) {
+        free(node->soft[i].record.value);
+        free(node->soft[i].before.value);
+    }
+    node->soft_count = 0;
 }
 
 /* The crash that waits for this sync, if any. */
@@ -286,15 +337,20 @@ void sim_node_synced(struct sim_node *node)
     node->turn_count--;
     if (!node->turns)
         node->turns_last = NULL;
-    if (turn->record_count) {
+    bool sync = turn->record_count && turn->promises;
+    if (sync) {
+        settle_soft(node, node->soft_count);
+        if (node->role == SIM_HONEST)
+            sim_ledger_synced(node, turn->number);
+    }
+    for (uint32_t i = 0; i < turn->record_count; i++)
+        write_soft(node, &turn->records[i]);
+    if (sync) {
+        settle_soft(node, node->soft_count);
         sim_disk_settle(&node->disk, false);
         node->syncs++;
         sim_note(sim, SIM_T_SYNC, node->instance, 0, 0, turn->number, NULL);
     }
-    if (node->role == SIM_HONEST)
-        sim_ledger_synced(node, turn->number);
-    for (uint32_t i = 0; i < turn->record_count; i++)
-        make_durable(node, &turn->records[i]);
     uint32_t count = turn->out_count;
     if (snipe)
         count = snipe->when == SIM_AFTER_SYNC || !count
@@ -302,32 +358,36 @@ void sim_node_synced(struct sim_node *node)
                     : (uint32_t)sim_rng_below(&sim->node_rng, count);
     for (uint32_t i = 0; i < count; i++)
         execute(node, &turn->outs[i]);
-    uint64_t number = turn->number;
-    bool written = turn->record_count > 0;
     turn_free(turn);
     if (snipe)
         crash_for(node, snipe);
-    else if (written)
-        sim_node_put(node, &(struct sim_item){.kind = SIM_ITEM_STORED, .number = number});
 }
 
-/* A crash: the turns that are not synced are lost; when torn, the log ends somewhere inside them.
- */
+/* A crash: what is not synced is lost from some point on: all that is written may survive (a killed
+ * process), or none of it (a loss of power), or, torn, the log ends somewhere inside it or inside
+ * what was about to be written. */
 void sim_turns_drop(struct sim_node *node, bool tear)
 {
-    uint32_t records = 0;
+    struct sim_rng *rng = &node->sim->node_rng;
+    uint32_t written = node->soft_count, all = written;
     for (const struct sim_turn *t = node->turns; t; t = t->next)
-        records += t->record_count;
-    uint32_t keep =
-        tear && records ? (uint32_t)sim_rng_below(&node->sim->node_rng, records + 1) : 0;
-    if (keep) {
-        node->sim->result.counts[SIM_N_TORN]++;
-        sim_disk_settle(&node->disk, false);
+        all += t->record_count;
+    uint32_t keep = sim_rng_chance(rng, 500) ? written : 0;
+    if (tear && all) {
+        keep = (uint32_t)sim_rng_below(rng, all + 1);
+        node->sim->result.counts[SIM_N_TORN] += keep > 0;
     }
+    bool whole = keep >= written;
+    settle_soft(node, whole ? written : keep);
+    uint32_t torn = whole ? keep - written : 0;
+    for (const struct sim_turn *t = node->turns; t; t = t->next)
+        for (uint32_t i = 0; i < t->record_count && torn; i++, torn--)
+            make_durable(node, &t->records[i]);
+    /* Deletions were asked for after what is written: without all of it they did not happen. */
+    sim_disk_settle(&node->disk,
+                    !whole || sim_rng_chance(rng, node->sim->plan.lost_forget_permille));
     while (node->turns) {
         struct sim_turn *turn = node->turns;
-        for (uint32_t i = 0; i < turn->record_count && keep; i++, keep--)
-            make_durable(node, &turn->records[i]);
         node->turns = turn->next;
         turn_free(turn);
     }

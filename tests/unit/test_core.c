@@ -236,7 +236,6 @@ static void step(struct world *w, struct node *node, struct slu_event event)
 static void end_turn(struct world *w, struct node *node)
 {
     step(w, node, (struct slu_event){.kind = SLU_EVENT_TURN});
-    uint64_t turn = node->fx->turn;
     execute(w, node);
     while (node->read_count > 0) {
         uint32_t count = node->read_count;
@@ -257,7 +256,6 @@ static void end_turn(struct world *w, struct node *node)
         step(w, node, (struct slu_event){.kind = SLU_EVENT_TURN});
         execute(w, node);
     }
-    step(w, node, (struct slu_event){.kind = SLU_EVENT_STORED, .turn = turn});
 }
 
 static void deliver(struct world *w)

@@ -1,0 +1,214 @@
+/* The fences in front of a vote that other rules usually keep anybody from reaching: called
+ * directly, on a core in the middle of a run. A core that loses one of them still behaves, until it
+ * does not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "consensus/state.h"
+#include "tests/sim/sim.h"
+
+static const uint8_t some_block[32] = {7, 7, 7};
+
+struct stage {
+    struct sim *sim;
+    struct slu_core *core;
+    struct slu_view_slot *slot; /* of the current view, in which nothing is signed yet */
+};
+
+static struct stage set(void)
+{
+    struct sim_plan plan;
+    sim_plan_quiet(&plan, 1, 4);
+    struct stage stage = {.sim = sim_new(&plan, NULL)};
+    sim_run_until(stage.sim, 300);
+    assert_true(stage.sim->result.ok);
+    stage.core = stage.sim->nodes[0].core;
+    stage.slot = slu_view_slot(stage.core, stage.core->final_view + 40);
+    assert_non_null(stage.slot);
+    stage.core->fx = stage.sim->effects;
+    slu_effects_reset(stage.sim->effects);
+    return stage;
+}
+
+/* Votes that the core wrote since set(). */
+static uint32_t written(const struct stage *stage)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < stage->sim->effects->count; i++)
+        count += stage->sim->effects->items[i].kind == SLU_EFFECT_PERSIST &&
+                 stage->sim->effects->items[i].persist.key.kind == SLU_REC_VOTE;
+    return count;
+}
+
+static void strike(struct stage *stage)
+{
+    sim_free(stage->sim);
+}
+
+static void hold_n(struct stage *stage)
+{
+    for (uint16_t j = 1; j < 4; j++) {
+        struct slu_vote_slot *vote = &stage->slot->votes[SLU_NOTARIZE][j];
+        vote->present = true;
+        memcpy(vote->block, some_block, 32);
+    }
+    stage->slot->certified[SLU_NOTARIZE] = true;
+    memcpy(stage->slot->notarized, some_block, 32);
+}
+
+static void test_nullify(void **state)
+{
+    (void)state;
+    struct stage stage = set();
+    slu_vote_nullify(stage.core, stage.slot->view);
+    assert_int_equal(written(&stage), 1);
+    slu_vote_nullify(stage.core, stage.slot->view); /* once */
+    assert_int_equal(written(&stage), 1);
+    strike(&stage);
+    stage = set();
+    stage.slot->own[SLU_FINALIZE] = true;
+    slu_vote_nullify(stage.core, stage.slot->view);
+    assert_int_equal(written(&stage), 0);
+    strike(&stage);
+}
+
+static void test_finalize(void **state)
+{
+    (void)state;
+    struct stage stage = set();
+    slu_vote_finalize(stage.core, stage.slot); /* without N */
+    assert_int_equal(written(&stage), 0);
+    hold_n(&stage);
+    stage.slot->own[SLU_NULLIFY] = true;
+    slu_vote_finalize(stage.core, stage.slot);
+    assert_int_equal(written(&stage), 0);
+    stage.slot->own[SLU_NULLIFY] = false;
+    slu_vote_finalize(stage.core, stage.slot);
+    assert_int_equal(written(&stage), 1);
+    slu_vote_finalize(stage.core, stage.slot); /* once */
+    assert_int_equal(written(&stage), 1);
+    strike(&stage);
+}
+
+static void test_allowed(void **state)
+{
+    (void)state;
+    struct stage stage = set();
+    struct slu_core *c = stage.core;
+    uint64_t view = stage.slot->view;
+    assert_true(slu_vote_allowed(c, view));
+    assert_false(slu_vote_allowed(c, c->final_view));
+    c->vote_floor = view;
+    assert_false(slu_vote_allowed(c, view));
+    assert_true(slu_vote_allowed(c, view + 1));
+    slu_vote_nullify(c, view);
+    hold_n(&stage);
+    slu_vote_finalize(c, stage.slot);
+    assert_int_equal(written(&stage), 0);
+    c->vote_floor = 0;
+    c->rejoining = true;
+    assert_false(slu_vote_allowed(c, view));
+    c->rejoining = false;
+    c->started = false;
+    assert_false(slu_vote_allowed(c, view));
+    strike(&stage);
+}
+
+/* Restoring a vote sets the flag and the tally. */
+static void test_restore(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < SLU_VOTE_KINDS; kind++) {
+        struct stage stage = set();
+        struct slu_vote vote = {.kind = (uint8_t)kind, .view = stage.slot->view, .node = 0};
+        if (kind != SLU_NULLIFY)
+            memcpy(vote.block, some_block, 32);
+        memset(vote.signature, 9, 64);
+        slu_vote_restore(stage.core, &vote);
+        assert_true(stage.slot->own[kind]);
+        assert_true(stage.slot->votes[kind][0].present);
+        assert_memory_equal(stage.slot->votes[kind][0].signature, vote.signature, 64);
+        strike(&stage);
+    }
+}
+
+/* Proposals that are invalid for good: over another block than the final one, below it, or over one
+ * that lost against the notarized one. */
+static void propose(struct stage *stage, uint64_t parent_view, const uint8_t parent32[32])
+{
+    struct slu_core *c = stage->core;
+    struct slu_proposal *p = &stage->slot->proposal;
+    c->view = stage->slot->view;
+    c->view_deadline_ms = UINT64_MAX;
+    memset(p, 0, sizeof *p);
+    p->view = c->view;
+    p->node = slu_view_leader(c, c->view);
+    p->parent_view = parent_view;
+    memcpy(p->parent, parent32, 32);
+    memcpy(p->block, some_block, 32);
+    p->count = c->q;
+    stage->slot->has_proposal = true;
+    slu_view_progress(c);
+    slu_view_run(c);
+}
+
+static bool asks_for_views(const struct stage *stage)
+{
+    const struct slu_effects *fx = stage->sim->effects;
+    for (uint32_t i = 0; i < fx->count; i++)
+        if (fx->items[i].kind == SLU_EFFECT_SEND && fx->items[i].send.message_kind == SLU_MSG_FETCH &&
+            fx->items[i].send.body[0] == SLU_FETCH_VIEWS)
+            return true;
+    return false;
+}
+
+static void test_ancestry(void **state)
+{
+    (void)state;
+    static const uint8_t other[32] = {8};
+    struct stage stage = set();
+    propose(&stage, stage.core->final_view, other);
+    assert_true(stage.slot->refused);
+    strike(&stage);
+    stage = set();
+    propose(&stage, stage.core->final_view - 1, other);
+    assert_true(stage.slot->refused);
+    strike(&stage);
+    stage = set();
+    struct slu_view_slot *between = slu_view_slot(stage.core, stage.slot->view - 1);
+    between->certified[SLU_NOTARIZE] = true;
+    memcpy(between->notarized, some_block, 32);
+    propose(&stage, between->view, other);
+    assert_true(stage.slot->refused);
+    strike(&stage);
+    /* Over the final block, but the views between are not nullified: wait, and ask. */
+    stage = set();
+    for (uint64_t u = stage.core->final_view + 1; u < stage.slot->view; u++)
+        assert_non_null(slu_view_slot(stage.core, u));
+    propose(&stage, stage.core->final_view, stage.core->head.digest);
+    assert_false(stage.slot->refused);
+    assert_true(asks_for_views(&stage));
+    assert_int_equal(written(&stage), 0);
+    strike(&stage);
+    /* Over a block whose N is not here. */
+    stage = set();
+    assert_non_null(slu_view_slot(stage.core, stage.slot->view - 1));
+    propose(&stage, stage.slot->view - 1, other);
+    assert_false(stage.slot->refused);
+    assert_true(asks_for_views(&stage));
+    strike(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nullify),  cmocka_unit_test(test_finalize),
+        cmocka_unit_test(test_allowed),  cmocka_unit_test(test_restore),
+        cmocka_unit_test(test_ancestry),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -197,9 +197,9 @@ static void persist_ack(struct slu_core *c, uint16_t lane, const struct slu_tip 
  * frequent than the reports that use them only cost signatures. */
 static uint64_t tick_due_ms(const struct slu_core *c)
 {
-    uint64_t tick = c->g->params.ack_tick_ms, quarter = c->view_took_ms / 4;
-    if (quarter > tick)
-        tick = quarter < 5 * tick ? quarter : 5 * tick;
+    uint64_t tick = c->g->params.ack_tick_ms, half = c->view_took_ms / 2;
+    if (half > tick)
+        tick = half < 5 * tick ? half : 5 * tick;
     return c->last_ack_ms + tick;
 }
 

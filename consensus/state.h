@@ -170,6 +170,8 @@ struct slu_core {
     uint64_t vote_floor;      /* no vote in views at or below (clauses 3.12, 3.13) */
     uint64_t forgotten_view;  /* vote records below are deleted */
     uint64_t resend_due_ms, last_final_ms;
+    uint64_t relay_due_ms;    /* when N and F are relayed; 0: nothing to relay */
+    uint64_t relayed_final, relayed_notarized; /* views up to which F and N are relayed */
     uint64_t resend_view;     /* the view at the last resend tick */
 
     /* fetch */
@@ -315,6 +317,7 @@ bool slu_vote_cert(const struct slu_core *c, uint64_t view, enum slu_vote_kind k
                    struct slu_cert *out);
 void slu_vote_send_own(struct slu_core *c, uint16_t to, uint64_t view);
 void slu_vote_send_entry(struct slu_core *c, uint16_t to);
+void slu_vote_relay_tick(struct slu_core *c);
 void slu_vote_resend_above_final(struct slu_core *c, uint16_t to);
 void slu_vote_restore(struct slu_core *c, const struct slu_vote *vote);
 void slu_vote_restore_cert(struct slu_core *c, const struct slu_cert *cert);

@@ -140,6 +140,7 @@ void slu_view_tick(struct slu_core *c)
     if (c->now_ms >= c->view_deadline_ms)
         slu_vote_nullify(c, c->view);
     slu_report_maybe(c);
+    slu_vote_relay_tick(c);
     if (c->now_ms >= c->resend_due_ms)
         resend(c);
 }
@@ -147,6 +148,8 @@ void slu_view_tick(struct slu_core *c)
 uint64_t slu_view_deadline(const struct slu_core *c)
 {
     uint64_t at = c->resend_due_ms;
+    if (c->relay_due_ms && c->relay_due_ms < at)
+        at = c->relay_due_ms;
     const struct slu_view_slot *slot = slu_view_peek(c, c->view);
     bool voted = slot && (slot->own[SLU_NULLIFY] || slot->own[SLU_FINALIZE]);
     if (!voted && slu_vote_allowed(c, c->view) && c->view_deadline_ms < at)

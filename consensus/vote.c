@@ -51,7 +51,10 @@ static void cert_known(struct slu_core *c, struct slu_view_slot *slot, enum slu_
     slot->certified[kind] = true;
     if (kind != SLU_NULLIFY)
         memcpy(slot->notarized, block32, 32);
-    send_cert(c, SLU_TO_ALL, view, kind);
+    if (kind == SLU_NULLIFY)
+        send_cert(c, SLU_TO_ALL, view, kind);
+    else if (c->relay_due_ms == 0)
+        c->relay_due_ms = c->now_ms + c->g->params.delta_ms / 4;
     if (kind == SLU_FINALIZE) {
         struct slu_cert cert;
         SLU_CHECK(slu_vote_cert(c, view, kind, &cert));
@@ -262,6 +265,27 @@ static void send_head_cert(struct slu_core *c, uint16_t to)
     m->kind = SLU_MSG_CERT;
     m->cert = c->head_cert;
     slu_fx_send(c, to, m);
+}
+
+/* N and F reach everyone as votes; they are relayed for those whom a vote did not reach, a quarter
+ * of Δ later, when most N are covered by an F already (clause 3.9). */
+void slu_vote_relay_tick(struct slu_core *c)
+{
+    if (c->relay_due_ms == 0 || c->now_ms < c->relay_due_ms)
+        return;
+    c->relay_due_ms = 0;
+    if (c->final_view > c->relayed_final) {
+        struct slu_message *m = c->scratch;
+        m->kind = SLU_MSG_CERT;
+        m->cert = c->wants_head ? c->want_head : c->head_cert;
+        slu_fx_send(c, SLU_TO_ALL, m);
+        c->relayed_final = c->final_view;
+    }
+    uint64_t from = c->relayed_notarized > c->final_view ? c->relayed_notarized : c->final_view;
+    for (uint64_t view = from + 1; view < c->view; view++)
+        send_cert(c, SLU_TO_ALL, view, SLU_NOTARIZE);
+    if (c->view > from)
+        c->relayed_notarized = c->view - 1;
 }
 
 /* The best certificate that lets a peer enter my view. */

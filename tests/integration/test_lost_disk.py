@@ -3,7 +3,7 @@
 import shutil
 
 import scenario
-from cluster import Cluster, Failed
+from cluster import ORDER_S, Cluster, Failed, wait_until
 from load import Load, Submitter
 
 
@@ -21,7 +21,9 @@ def scenario_wiped_data(bin_dir):
         cluster.start(3)
         load.submitters.append(Submitter(cluster, 3))
         load.wait_ordered(100)
-        # Its vote counts again: without node 0, the quorum of three needs it.
+        # Until it votes again it counts among the f; from then on the quorum of three can do without node 0.
+        wait_until(lambda: cluster.status(3)["rejoining"] is False, ORDER_S, "node 3 has rejoined")
+        cluster.wait_height(3, cluster.height(3) + 4)
         cluster.kill(0)
         load.wait_ordered(100)
         cluster.start(0)

@@ -122,7 +122,8 @@ struct sim_signed {
     uint8_t digest[32];
 };
 
-/* A record that was written but not synced yet: in the disk already, undone when a crash loses it. */
+/* A record that was written but not synced yet: in the disk already, undone when a crash loses it.
+ */
 struct sim_soft {
     struct sim_record record;
     struct sim_record before; /* what it replaced; value NULL: nothing */

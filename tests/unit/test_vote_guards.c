@@ -160,7 +160,8 @@ static bool asks_for_views(const struct stage *stage)
 {
     const struct slu_effects *fx = stage->sim->effects;
     for (uint32_t i = 0; i < fx->count; i++)
-        if (fx->items[i].kind == SLU_EFFECT_SEND && fx->items[i].send.message_kind == SLU_MSG_FETCH &&
+        if (fx->items[i].kind == SLU_EFFECT_SEND &&
+            fx->items[i].send.message_kind == SLU_MSG_FETCH &&
             fx->items[i].send.body[0] == SLU_FETCH_VIEWS)
             return true;
     return false;

@@ -304,8 +304,20 @@ static int start_rooms(struct slu_daemon *d)
     return error;
 }
 
+/* Puts the config file and its field before what is wrong with a listening address. */
+static int in_field(int error, const char *config_path, const char *field, char *why,
+                    size_t why_cap)
+{
+    if (error != 0) {
+        char words[1024];
+        snprintf(words, sizeof words, "%s: %s: %s", config_path, field, why);
+        snprintf(why, why_cap, "%s", words);
+    }
+    return error;
+}
+
 /* Opens the doors, then lets the core begin: a port in use is found before any vote. */
-static int open_doors(struct slu_daemon *d, char *why, size_t why_cap)
+static int open_doors(struct slu_daemon *d, const char *config_path, char *why, size_t why_cap)
 {
     d->survey = (struct slu_survey){.genesis = &d->genesis,
                                     .self = d->config.index,
@@ -321,10 +333,13 @@ static int open_doors(struct slu_daemon *d, char *why, size_t why_cap)
                                     .client_links = &d->client_links};
     int error = slu_http_start(&d->http, d->config.http_host, d->config.http_port, &d->survey, why,
                                why_cap);
+    error = in_field(error, config_path, "listen.http", why, why_cap);
     if (error == 0)
-        error = slu_peers_start(d->peers, why, why_cap);
+        error = in_field(slu_peers_start(d->peers, why, why_cap), config_path, "listen.peers", why,
+                         why_cap);
     if (error == 0)
-        error = slu_gateway_listen(d->gateway, why, why_cap);
+        error = in_field(slu_gateway_listen(d->gateway, why, why_cap), config_path,
+                         "listen.clients", why, why_cap);
     if (error == 0)
         error = slu_runtime_start(d->runtime);
     if (error == 0)
@@ -356,7 +371,7 @@ int slu_daemon_start(struct slu_daemon **daemon, const char *config_path, char *
     if (error == 0)
         error = start_rooms(d);
     if (error == 0)
-        error = open_doors(d, why, why_cap);
+        error = open_doors(d, config_path, why, why_cap);
     if (error != 0) {
         if (why[0] == '\0')
             snprintf(why, why_cap, "%s: %s", config_path, slu_strerror(error));

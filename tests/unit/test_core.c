@@ -456,7 +456,7 @@ static void test_restart_goes_on(void **state)
     for (int k = 20; k < 40; k++) {
         char text[32];
         snprintf(text, sizeof text, "tx %d", k);
-        submit(w, k % 4 == 2 ? 1 : (uint16_t)(k % 4), 1, text, 20000);
+        submit(w, (uint16_t)(k % 4 == 2 ? 1 : k % 4), 1, text, 20000);
         run(w, 7);
     }
     run(w, 2000);

@@ -6,7 +6,7 @@
 #include "sluice/error.h"
 #include "wire/tx.h"
 
-#define OUTCOME_DROPPED UINT32_C(0x80000000) /* docs/STORAGE.md clause 2.8 */
+#define OUTCOME_DROPPED UINT32_C(0x80000000) /* docs/STORAGE.md clause 1.2 */
 #define IDS_ENTRY_BYTES 36u
 
 /* A batch of a height: where it is, and where its entries and drops begin. */

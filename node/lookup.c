@@ -10,7 +10,7 @@
 #include "sluice/error.h"
 
 #define WAITING_MAX     16u
-#define OUTCOME_DROPPED UINT32_C(0x80000000) /* docs/STORAGE.md clause 2.8 */
+#define OUTCOME_DROPPED UINT32_C(0x80000000) /* docs/STORAGE.md clause 1.2 */
 #define TABLE           (2u * SLU_QUERY_IDS_MAX)
 #define NONE            UINT32_MAX
 

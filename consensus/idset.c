@@ -28,20 +28,21 @@ void slu_idset_init(struct slu_idset *set, struct slu_arena *arena, uint32_t cap
         set->key[i] = (uint8_t)(seed >> (8 * (i % 8))) ^ (uint8_t)(i * 0x9d);
 }
 
-static uint32_t home_of(const struct slu_idset *set, const uint8_t id32[32])
+static uint32_t home_of(const struct slu_idset *set, const uint8_t *id)
 {
     uint8_t hash[crypto_shorthash_BYTES];
-    crypto_shorthash(hash, id32, 32, set->key);
+    crypto_shorthash(hash, id, SLU_IDSET_KEY_BYTES, set->key);
     uint32_t home;
     memcpy(&home, hash, sizeof home);
     return home & set->slot_mask;
 }
 
 /* The slot that holds the id, or the empty slot where it would go. */
-static uint32_t slot_of(const struct slu_idset *set, const uint8_t id32[32])
+static uint32_t slot_of(const struct slu_idset *set, const uint8_t *id)
 {
-    uint32_t slot = home_of(set, id32);
-    while (set->slots[slot] && memcmp(set->ring[set->slots[slot] - 1].id, id32, 32) != 0)
+    uint32_t slot = home_of(set, id);
+    while (set->slots[slot] &&
+           memcmp(set->ring[set->slots[slot] - 1].id, id, SLU_IDSET_KEY_BYTES) != 0)
         slot = (slot + 1) & set->slot_mask;
     return slot;
 }
@@ -61,7 +62,7 @@ bool slu_idset_add(struct slu_idset *set, const uint8_t id32[32], uint64_t a, ui
     SLU_CHECK(set->slots[slot] == 0);
     uint32_t place = (uint32_t)(((uint64_t)set->head + set->count) % set->cap);
     struct slu_idset_entry *entry = &set->ring[place];
-    memcpy(entry->id, id32, 32);
+    memcpy(entry->id, id32, SLU_IDSET_KEY_BYTES);
     entry->a = a;
     entry->b = b;
     entry->c = c;

@@ -13,8 +13,12 @@
 #include "base/arena.h"
 #include "base/check.h"
 
+/** Ids are told apart by their first 16 bytes (clause 4.2): two ids that share them take 2^64 work to
+ * make, and only cost their maker one of the two. It keeps a full window in memory. */
+#define SLU_IDSET_KEY_BYTES 16u
+
 struct slu_idset_entry {
-    uint8_t id[32];
+    uint8_t id[SLU_IDSET_KEY_BYTES];
     uint64_t a; /* meaning is the owner's */
     uint32_t b;
     uint32_t c;

@@ -80,6 +80,9 @@ int main(int argc, char **argv)
         return code;
     /* Few arenas: buffers are allocated on one thread and freed on another. */
     mallopt(M_ARENA_MAX, 2);
+    /* Set, so that they do not grow: freed buffers go back to the system. */
+    mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 8 * 1024 * 1024);
     signal(SIGPIPE, SIG_IGN);
     sigset_t set;
     sigemptyset(&set);

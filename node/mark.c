@@ -14,10 +14,11 @@
 #include "node/clock.h"
 #include "sluice/error.h"
 
-#define MAGIC      "SLUMARK1"
-#define SLOT_BYTES 4096u
-#define READ_BYTES (256u * 1024u)
-#define PATH_BYTES 4096u
+#define MAGIC       "SLUMARK1"
+#define SLOT_BYTES  4096u
+#define READ_BYTES  (256u * 1024u)
+#define PATH_BYTES  4096u
+#define DIR_TICK_US 50000u
 
 /* A file of RocksDB, up to where it was synced. */
 struct extent {
@@ -43,7 +44,9 @@ struct slu_mark {
     struct state state;
     uint32_t turn;      /* the slot that is written next */
     uint64_t synced_us; /* when the mark itself was last synced */
-    uint8_t *buffer;    /* READ_BYTES */
+    struct timespec
+        dir_changed; /* of the directory when its logs were last listed; 0: list again */
+    uint8_t *buffer; /* READ_BYTES */
     uint8_t slot[SLOT_BYTES];
 };
 
@@ -376,9 +379,28 @@ static void forget_logs(struct slu_mark *m)
     s->count = kept;
 }
 
+/* Whether a file may have come into the directory since its logs were last listed. Its time of
+ * change moves in ticks of some milliseconds: a change seen that fresh is not believed to be the
+ * last. */
+static bool dir_may_have_changed(struct slu_mark *m)
+{
+    struct stat st;
+    if (fstat(m->dir_fd, &st) != 0)
+        return true;
+    bool same = m->dir_changed.tv_sec != 0 && st.st_mtim.tv_sec == m->dir_changed.tv_sec &&
+                st.st_mtim.tv_nsec == m->dir_changed.tv_nsec;
+    uint64_t changed_us =
+        (uint64_t)st.st_mtim.tv_sec * 1000000u + (uint64_t)st.st_mtim.tv_nsec / 1000u;
+    uint64_t now_us = slu_clock_us(CLOCK_REALTIME);
+    m->dir_changed = now_us > changed_us + DIR_TICK_US ? st.st_mtim : (struct timespec){0};
+    return !same;
+}
+
 /* Takes up every log newer than the ones known. */
 static int follow_logs(struct slu_mark *m)
 {
+    if (!dir_may_have_changed(m))
+        return 0;
     uint64_t numbers[SLU_MARK_LOGS_MAX];
     uint64_t newest = m->state.count > 0 ? m->state.logs[m->state.count - 1].number : 0;
     int count = list_logs(m, newest, numbers, (int)SLU_MARK_LOGS_MAX);

@@ -92,8 +92,7 @@ static bool lose_late_acks(void *context, struct sim *sim, const struct sim_pack
     struct scene *scene = context;
     (void)to;
     (void)delay_ms;
-    if (kind_of(packet) != SLU_MSG_ACKS || packet->from != 1 || sim->now_ms < 350 ||
-        sim->now_ms > 480)
+    if (kind_of(packet) != SLU_MSG_ACKS || sim->now_ms < 350 || sim->now_ms > 480)
         return true;
     scene->dropped++;
     return false;

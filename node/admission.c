@@ -132,6 +132,15 @@ static bool place_has(const struct table *t, const struct place *p, uint64_t byt
     return p != NULL && has(&p->tx, t->tx, 1) && has(&p->bytes, t->bytes, (double)bytes);
 }
 
+/* A bucket without limit stays as it is: full. */
+static void pay(const struct table *t, struct place *p, uint64_t bytes)
+{
+    if (t->tx->per_s > 0)
+        p->tx.level -= 1;
+    if (t->bytes->per_s > 0)
+        p->bytes.level -= (double)bytes;
+}
+
 const char *slu_admission_take(struct slu_admission_control *control, uint64_t address,
                                uint64_t rollup, uint64_t bytes, uint64_t now_us)
 {
@@ -142,10 +151,8 @@ const char *slu_admission_take(struct slu_admission_control *control, uint64_t a
         take_place(&control->rollups, rollup, rate_share(control->genesis, rollup), now_us);
     if (!place_has(&control->rollups, named, bytes))
         return "rate_rollup";
-    client->tx.level -= 1;
-    client->bytes.level -= (double)bytes;
-    named->tx.level -= 1;
-    named->bytes.level -= (double)bytes;
+    pay(&control->clients, client, bytes);
+    pay(&control->rollups, named, bytes);
     return NULL;
 }
 

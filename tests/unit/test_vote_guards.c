@@ -1,4 +1,4 @@
-/* The fences in front of a vote that other rules usually keep anybody from reaching: called
+/* The fences in front of votes and acks that other rules usually keep anybody from reaching: called
  * directly, on a core in the middle of a run. A core that loses one of them still behaves, until it
  * does not. */
 #include <setjmp.h>
@@ -204,12 +204,69 @@ static void test_ancestry(void **state)
     strike(&stage);
 }
 
+/* ---- acks ---- */
+
+/* A batch of lane 3 over `parent`, held by the core; its place in the lane. */
+static uint32_t add_batch(struct stage *stage, uint32_t parent, uint8_t fill)
+{
+    struct slu_lane *lane = &stage->core->lanes[3];
+    uint8_t payload[40];
+    memset(payload, fill, sizeof payload);
+    struct slu_batch batch = {.payload = payload};
+    struct slu_batch_header *h = &batch.header;
+    h->lane = 3;
+    h->position = lane->pool[parent].h.position + 1;
+    memcpy(h->parent, lane->pool[parent].h.digest, 32);
+    slu_payload_digest(h->payload_digest, stage->core->g, payload, sizeof payload);
+    h->payload_bytes = sizeof payload;
+    h->txs = 1;
+    slu_batch_header_digest(h, stage->core->g);
+    slu_lane_on_batch(stage->core, &batch, false);
+    uint32_t place = slu_lane_find(lane, h->digest);
+    assert_true(place != SLU_NONE);
+    return place;
+}
+
+static void ack(struct stage *stage, uint16_t node, uint32_t place)
+{
+    const struct slu_batch_header *h = &stage->core->lanes[3].pool[place].h;
+    struct slu_ack_vector vector = {.node = node, .count = 1};
+    vector.acks[0].lane = 3;
+    vector.acks[0].tip.position = h->position;
+    memcpy(vector.acks[0].tip.digest, h->digest, 32);
+    slu_ack_on_vector(stage->core, &vector);
+}
+
+/* An ack on another fork takes back what it supported before, unless that is certified. */
+static void test_acks_of_one_node_support_one_fork(void **state)
+{
+    (void)state;
+    struct stage stage = set();
+    struct slu_lane *lane = &stage.core->lanes[3];
+    uint32_t base = lane->mine;
+    uint32_t left = add_batch(&stage, base, 1), right = add_batch(&stage, base, 2);
+    uint32_t right_child = add_batch(&stage, right, 3);
+    ack(&stage, 1, left);
+    assert_int_equal(lane->pool[left].support & 2, 2);
+    ack(&stage, 1, right_child); /* higher, on the other fork */
+    assert_int_equal(lane->pool[left].support & 2, 0);
+    assert_int_equal(lane->pool[right].support & 2, 2);
+    assert_int_equal(lane->pool[right_child].support & 2, 2);
+    ack(&stage, 2, left); /* two of three needed are on the right, one on the left */
+    ack(&stage, 2, right_child);
+    assert_false(lane->pool[left].certified);
+    ack(&stage, 3, right_child);
+    assert_true(lane->pool[right].certified);
+    assert_false(lane->pool[left].certified);
+    strike(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nullify),  cmocka_unit_test(test_finalize),
         cmocka_unit_test(test_allowed),  cmocka_unit_test(test_restore),
-        cmocka_unit_test(test_ancestry),
+        cmocka_unit_test(test_ancestry), cmocka_unit_test(test_acks_of_one_node_support_one_fork),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

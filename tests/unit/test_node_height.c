@@ -1,0 +1,340 @@
+/* What readers get of a prepared store (node/height), how old ids are found (node/lookup), and that
+ * pruning (node/retention) takes what is due and nothing else. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/height.h"
+#include "node/lookup.h"
+#include "node/retention.h"
+#include "sluice/error.h"
+#include "wire/block.h"
+#include "wire/tx.h"
+
+#define TXS     10u /* of a batch; tx 3 is a duplicate, tx 7 is expired */
+#define LIVE    8u
+#define BATCHES 2u /* of a height: lanes 0 and 1, one each */
+#define HEIGHTS 200u
+#define STEP_MS 1000u
+#define DROPPED UINT32_C(0x80000000)
+
+static struct slu_genesis genesis;
+static struct slu_metrics metrics;
+static char root[64], dir[128];
+static struct slu_disk *disk;
+
+static int make_genesis(void **state)
+{
+    (void)state;
+    char why[200];
+    genesis.version = SLU_PROTOCOL_VERSION;
+    strcpy(genesis.name, "heights");
+    genesis.n = 2;
+    for (uint16_t i = 0; i < 2; i++) {
+        memset(genesis.nodes[i].public32, 0x10 + i, 32);
+        snprintf(genesis.nodes[i].address, sizeof genesis.nodes[i].address, "tcp://127.0.0.1:%d",
+                 7000 + i);
+    }
+    genesis.open_rollups = true;
+    slu_params_defaults(&genesis.params);
+    return slu_genesis_seal(&genesis, why, sizeof why);
+}
+
+/* Made-up ids and digests: nobody here hashes. */
+static void name_of(uint8_t out[32], uint64_t a, uint64_t b, uint64_t c)
+{
+    struct slu_writer w = slu_writer_of(out, 32);
+    memset(out, 0x77, 32);
+    slu_write_u64(&w, a * 1000003u + c);
+    slu_write_u64(&w, b);
+}
+
+static uint64_t rollup_of(uint32_t tx)
+{
+    return 1 + tx % 3;
+}
+
+static size_t body_of(uint8_t *out, uint64_t height, uint32_t lane, uint32_t tx)
+{
+    return (size_t)snprintf((char *)out, 64, "height %llu lane %u tx %u",
+                            (unsigned long long)height, lane, tx);
+}
+
+static void put_batch(uint64_t height, uint16_t lane, const uint8_t digest[32])
+{
+    uint8_t header[SLU_SIGNED_HEADER_BYTES] = {0}, payload[4096], body[64];
+    struct slu_record_key key = {.kind = SLU_REC_BATCH, .a = lane, .b = height};
+    struct slu_writer w = slu_writer_of(payload, sizeof payload);
+    memcpy(key.digest, digest, 32);
+    for (uint32_t tx = 0; tx < TXS; tx++) {
+        size_t len = body_of(body, height, lane, tx);
+        slu_tx_write(&w, rollup_of(tx), 5, SLU_TX_PLAIN, body, (uint32_t)len);
+    }
+    slu_disk_put(disk, &key, header, sizeof header, payload, slu_writer_len(&w));
+}
+
+static void put_delivered(uint64_t height)
+{
+    uint8_t record[1024], ids[2048], digest[32];
+    struct slu_writer w = slu_writer_of(record, sizeof record);
+    struct slu_writer i = slu_writer_of(ids, sizeof ids);
+    memset(digest, (int)height, 32);
+    slu_write_bytes(&w, digest, 32);
+    slu_write_u64(&w, height);
+    slu_write_u64(&w, height * STEP_MS);
+    slu_write_u32(&w, BATCHES * LIVE);
+    slu_write_u32(&w, BATCHES);
+    slu_write_u32(&w, BATCHES * (TXS - LIVE));
+    for (uint16_t lane = 0; lane < BATCHES; lane++) {
+        name_of(digest, height, lane, 99);
+        slu_write_u16(&w, lane);
+        slu_write_u64(&w, height);
+        slu_write_bytes(&w, digest, 32);
+        slu_write_u32(&w, TXS);
+        put_batch(height, lane, digest);
+    }
+    slu_write_u32(&i, BATCHES * (LIVE + 1));
+    for (uint32_t lane = 0, index = 0; lane < BATCHES; lane++) {
+        slu_write_u32(&w, lane);
+        slu_write_u32(&w, 3);
+        slu_write_u8(&w, SLU_DROP_DUPLICATE);
+        slu_write_u32(&w, lane);
+        slu_write_u32(&w, 7);
+        slu_write_u8(&w, SLU_DROP_EXPIRED);
+        for (uint32_t tx = 0; tx < TXS; tx++) {
+            uint8_t id[32];
+            name_of(id, height, lane, tx);
+            if (tx == 3)
+                continue;
+            slu_write_bytes(&i, id, 32);
+            slu_write_u32(&i, tx == 7 ? DROPPED | SLU_DROP_EXPIRED : index++);
+        }
+    }
+    struct slu_record_key key = {.kind = SLU_REC_DELIVERED, .a = height};
+    assert_false(w.failed || i.failed);
+    slu_disk_put(disk, &key, record, slu_writer_len(&w), NULL, 0);
+    key.kind = SLU_REC_IDS;
+    slu_disk_put(disk, &key, ids, slu_writer_len(&i), NULL, 0);
+}
+
+static void put_final(uint64_t height)
+{
+    static uint8_t record[SLU_BLOCK_BYTES_MAX + 1];
+    static struct slu_block block;
+    struct slu_writer w = slu_writer_of(record, sizeof record);
+    memset(&block, 0, sizeof block);
+    block.view = block.height = height;
+    block.time_ms = height * STEP_MS;
+    block.n = genesis.n;
+    for (uint16_t lane = 0; lane < BATCHES; lane++) {
+        block.cut[lane].position = height;
+        name_of(block.cut[lane].digest, height, lane, 99);
+    }
+    slu_block_write(&w, &block);
+    slu_write_u8(&w, 0);
+    struct slu_record_key key = {.kind = SLU_REC_FINAL, .a = height};
+    slu_disk_put(disk, &key, record, slu_writer_len(&w), NULL, 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    char why[512];
+    struct slu_disk_identity identity = {.node = 0};
+    strcpy(root, "/tmp/slu_height_XXXXXX");
+    if (mkdtemp(root) == NULL)
+        return -1;
+    snprintf(dir, sizeof dir, "%s/data", root);
+    if (slu_disk_open(&disk, dir, &identity, why, sizeof why) != 0)
+        return -1;
+    slu_disk_begin(disk);
+    for (uint64_t height = 1; height <= HEIGHTS; height++) {
+        put_delivered(height);
+        put_final(height);
+    }
+    return slu_disk_commit(disk);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    char command[128];
+    slu_disk_close(disk);
+    snprintf(command, sizeof command, "rm -rf %s", root);
+    return system(command);
+}
+
+static void readers_get_what_was_not_dropped(void **state)
+{
+    (void)state;
+    struct slu_height_cache *cache = slu_height_cache_new(disk, &metrics);
+    struct slu_height height;
+    struct slu_chunk chunk;
+    /* Twice, backwards and forwards, over more heights than are cached. */
+    for (unsigned round = 0; round < 2; round++) {
+        for (uint64_t step = 0; step < 100; step++) {
+            uint64_t h = round == 0 ? 100 - step : 1 + step;
+            assert_int_equal(slu_height_cache_get(cache, h, &height), 0);
+            assert_true(height.height == h && height.time_ms == h * STEP_MS);
+            assert_int_equal(height.entries, BATCHES * LIVE);
+            uint32_t index = 0;
+            for (uint32_t lane = 0; lane < height.batch_count; lane++) {
+                assert_int_equal(slu_height_cache_chunk(cache, h, lane, &chunk), 0);
+                assert_int_equal(chunk.entries, LIVE);
+                struct slu_reader r = slu_reader_of(chunk.bytes, chunk.len);
+                for (uint32_t tx = 0; tx < TXS; tx++) {
+                    uint8_t id[32], body[64];
+                    if (tx == 3 || tx == 7)
+                        continue;
+                    size_t len = body_of(body, h, lane, tx);
+                    name_of(id, h, lane, tx);
+                    assert_int_equal(slu_read_u32(&r), index++);
+                    assert_true(slu_read_u64(&r) == rollup_of(tx));
+                    assert_memory_equal(slu_read_bytes(&r, 32), id, 32);
+                    assert_int_equal(slu_read_u8(&r), SLU_TX_PLAIN);
+                    assert_int_equal(slu_read_u32(&r), len);
+                    assert_memory_equal(slu_read_bytes(&r, len), body, len);
+                }
+                assert_true(slu_reader_done(&r));
+            }
+            assert_int_equal(slu_height_cache_chunk(cache, h, BATCHES, &chunk), SLU_ERR_NOT_FOUND);
+        }
+    }
+    assert_int_equal(slu_height_cache_get(cache, HEIGHTS + 1, &height), SLU_ERR_NOT_FOUND);
+    assert_int_equal(slu_height_cache_get(cache, 0, &height), SLU_ERR_NOT_FOUND);
+    slu_height_cache_free(cache);
+}
+
+/* ---- lookup ---- */
+
+struct waiter {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    uint64_t token;
+};
+
+static void looked_up(void *context, uint64_t token)
+{
+    struct waiter *w = context;
+    pthread_mutex_lock(&w->lock);
+    w->token = token;
+    pthread_cond_signal(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void old_ids_are_found(void **state)
+{
+    (void)state;
+    struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
+    struct slu_lookup *lookup;
+    struct slu_tx_status statuses[5];
+    memset(statuses, 0, sizeof statuses);
+    name_of(statuses[0].id, 17, 1, 4); /* delivered */
+    name_of(statuses[1].id, 18, 0, 7); /* expired */
+    memset(statuses[2].id, 0xee, 32);  /* never seen */
+    name_of(statuses[3].id, HEIGHTS, 0, 0);
+    name_of(statuses[4].id, 3, 0, 1);
+    statuses[4].stage = SLU_STAGE_CERTIFIED; /* known to be elsewhere: left alone */
+    assert_int_equal(slu_lookup_start(&lookup, disk, looked_up, &w), 0);
+    assert_int_equal(slu_lookup_put(lookup, 42, statuses, 5, HEIGHTS), 0);
+    pthread_mutex_lock(&w.lock);
+    while (w.token == 0)
+        pthread_cond_wait(&w.changed, &w.lock);
+    pthread_mutex_unlock(&w.lock);
+    assert_true(w.token == 42);
+    slu_lookup_stop(lookup);
+    assert_true(statuses[0].stage == SLU_STAGE_FINAL && statuses[0].height == 17);
+    assert_int_equal(statuses[0].index, LIVE + 3); /* lane 1, and tx 3 before it was dropped */
+    assert_true(statuses[1].stage == SLU_STAGE_DROPPED && statuses[1].height == 18);
+    assert_int_equal(statuses[1].drop, SLU_DROP_EXPIRED);
+    assert_int_equal(statuses[2].stage, SLU_STAGE_UNKNOWN);
+    assert_true(statuses[3].stage == SLU_STAGE_FINAL && statuses[3].height == HEIGHTS);
+    assert_int_equal(statuses[4].stage, SLU_STAGE_CERTIFIED);
+}
+
+/* ---- pruning ---- */
+
+static bool has(struct slu_disk_view *view, enum slu_record_kind kind, uint64_t a, uint64_t b)
+{
+    const struct slu_store *store = slu_disk_view_store(view);
+    struct slu_record_key key = {.kind = kind, .a = a, .b = b};
+    const uint8_t *value;
+    size_t len;
+    if (kind == SLU_REC_BATCH)
+        name_of(key.digest, b, a, 99);
+    return store->get(store->context, &key, &value, &len) == 0;
+}
+
+/* Everything of heights `lowest`.. is there, and nothing below but the batch at the pruned cut. */
+static void check_retained(struct slu_disk_view *view, uint64_t lowest)
+{
+    uint64_t found;
+    assert_int_equal(slu_prune_lowest(view, &found), 0);
+    assert_true(found == lowest);
+    for (uint64_t h = 1; h <= HEIGHTS; h++) {
+        assert_int_equal(has(view, SLU_REC_FINAL, h, 0), h >= lowest);
+        assert_int_equal(has(view, SLU_REC_DELIVERED, h, 0), h >= lowest);
+        assert_int_equal(has(view, SLU_REC_IDS, h, 0), h >= lowest);
+        for (uint64_t lane = 0; lane < BATCHES; lane++)
+            assert_int_equal(has(view, SLU_REC_BATCH, lane, h), h + 1 >= lowest);
+    }
+}
+
+static uint64_t announced;
+
+static void announce(void *context, uint64_t lowest)
+{
+    struct slu_disk_view *view = context;
+    assert_true(
+        has(view, SLU_REC_DELIVERED, lowest - 1, 0)); /* readers hear of it before it goes */
+    announced = lowest;
+}
+
+static void pruning_takes_what_is_due(void **state)
+{
+    (void)state;
+    struct slu_disk_view *view = slu_disk_view_new(disk);
+    struct slu_pruner pruner = {.disk = disk, .genesis = &genesis, .retention_ms = 100 * STEP_MS};
+    uint32_t pruned;
+    check_retained(view, 1);
+    assert_int_equal(
+        slu_prune_step(&pruner, view, HEIGHTS, 50 * STEP_MS, 512, announce, view, &pruned), 0);
+    assert_int_equal(pruned, 0);
+    /* Heights 1..50 are more than 100 s old at 151 s; in steps of 20. */
+    for (unsigned step = 0; step < 4; step++) {
+        assert_int_equal(
+            slu_prune_step(&pruner, view, HEIGHTS, 151 * STEP_MS, 20, announce, view, &pruned), 0);
+        assert_int_equal(pruned, step < 2 ? 20 : step == 2 ? 10 : 0);
+    }
+    assert_true(announced == 51);
+    check_retained(view, 51);
+    slu_prune_reclaim(&pruner, 51);
+    check_retained(view, 51);
+    /* Whatever the config says: the dedup window stays, and the newest heights. */
+    pruner.retention_ms = 1;
+    assert_int_equal(
+        slu_prune_step(&pruner, view, HEIGHTS, 131 * STEP_MS, 512, NULL, NULL, &pruned), 0);
+    check_retained(view, 131 - genesis.params.dedup_window_ms / STEP_MS - 1);
+    assert_int_equal(
+        slu_prune_step(&pruner, view, HEIGHTS, 10000 * STEP_MS, 512, NULL, NULL, &pruned), 0);
+    check_retained(view, HEIGHTS - SLU_HEIGHTS_KEPT);
+    slu_disk_view_free(view);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(readers_get_what_was_not_dropped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(old_ids_are_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pruning_takes_what_is_due, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, make_genesis, NULL);
+}

@@ -117,6 +117,7 @@ struct slu_view_slot {
     bool certified[SLU_VOTE_KINDS];
     uint8_t notarized[32];  /* the block of N and F */
     bool has_proposal;
+    bool to_relay;          /* its N is still to be relayed */
     bool refused;           /* the proposal is invalid for good */
     struct slu_proposal proposal;
     bool own[SLU_VOTE_KINDS]; /* what I signed in this view; durable */
@@ -171,7 +172,7 @@ struct slu_core {
     uint64_t forgotten_view;  /* vote records below are deleted */
     uint64_t resend_due_ms, last_final_ms;
     uint64_t relay_due_ms;    /* when N and F are relayed; 0: nothing to relay */
-    uint64_t relayed_final, relayed_notarized; /* views up to which F and N are relayed */
+    uint64_t relayed_final;   /* the view of the last F that was relayed */
     uint64_t resend_view;     /* the view at the last resend tick */
 
     /* fetch */

@@ -26,7 +26,7 @@ struct slu_view_slot *slu_view_slot(struct slu_core *c, uint64_t view)
         memset(slot->votes[kind], 0, c->n * sizeof *slot->votes[kind]);
         slot->certified[kind] = slot->own[kind] = false;
     }
-    slot->has_proposal = slot->refused = false;
+    slot->has_proposal = slot->refused = slot->to_relay = false;
     return slot;
 }
 

@@ -53,7 +53,9 @@ static void cert_known(struct slu_core *c, struct slu_view_slot *slot, enum slu_
         memcpy(slot->notarized, block32, 32);
     if (kind == SLU_NULLIFY)
         send_cert(c, SLU_TO_ALL, view, kind);
-    else if (c->relay_due_ms == 0)
+    else if (kind == SLU_NOTARIZE)
+        slot->to_relay = true;
+    if (kind != SLU_NULLIFY && c->relay_due_ms == 0)
         c->relay_due_ms = c->now_ms + c->g->params.delta_ms / 4;
     if (kind == SLU_FINALIZE) {
         struct slu_cert cert;
@@ -281,11 +283,13 @@ void slu_vote_relay_tick(struct slu_core *c)
         slu_fx_send(c, SLU_TO_ALL, m);
         c->relayed_final = c->final_view;
     }
-    uint64_t from = c->relayed_notarized > c->final_view ? c->relayed_notarized : c->final_view;
-    for (uint64_t view = from + 1; view < c->view; view++)
-        send_cert(c, SLU_TO_ALL, view, SLU_NOTARIZE);
-    if (c->view > from)
-        c->relayed_notarized = c->view - 1;
+    for (uint64_t view = c->final_view + 1; view <= c->view; view++) {
+        struct slu_view_slot *slot = slu_view_peek(c, view);
+        if (slot && slot->to_relay)
+            send_cert(c, SLU_TO_ALL, view, SLU_NOTARIZE);
+        if (slot)
+            slot->to_relay = false;
+    }
 }
 
 /* The best certificate that lets a peer enter my view. */

@@ -64,8 +64,9 @@ size_t slu_disk_gathered(const struct slu_disk *disk);
  * write either way. After a failure the disk takes no further write. Errors: IO, CORRUPT;
  * slu_disk_failure has the words. */
 SLU_MUST_USE int slu_disk_commit(struct slu_disk *disk);
-/** The same without the sync: readable at once, safe from the death of the process, durable with the
- * next slu_disk_commit; a loss of power may take it, never without what was written after it. */
+/** The same without the sync: readable at once, safe from the death of the process, durable with
+ * the next slu_disk_commit; a loss of power may take it, never without what was written after it.
+ */
 SLU_MUST_USE int slu_disk_write(struct slu_disk *disk);
 /** One line about the last failure of a write or of any view's read; "" without one. */
 const char *slu_disk_failure(struct slu_disk *disk);

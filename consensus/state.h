@@ -121,7 +121,6 @@ struct slu_view_slot {
     bool refused;           /* the proposal is invalid for good */
     struct slu_proposal proposal;
     bool own[SLU_VOTE_KINDS]; /* what I signed in this view; durable */
-    uint8_t own_block[32];    /* the block of my Notarize */
 };
 
 struct slu_core {
@@ -143,8 +142,6 @@ struct slu_core {
     uint32_t open_bytes, open_txs;
     uint64_t opened_ms;
     uint32_t incarnation;
-    uint64_t own_durable; /* position up to which DURABLE was said */
-    struct slu_admission *admissions; /* SLU_SUBMIT_TXS_MAX */
 
     /* lanes, acks */
     struct slu_lane *lanes;

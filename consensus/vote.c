@@ -163,7 +163,6 @@ void slu_vote_notarize(struct slu_core *c, struct slu_view_slot *slot,
     struct slu_vote vote;
     sign_vote(c, &vote, SLU_NOTARIZE, slot->view, block->digest);
     slot->own[SLU_NOTARIZE] = true;
-    memcpy(slot->own_block, block->digest, 32);
     size_t cap = SLU_VOTE_BYTES + SLU_PROPOSAL_BYTES_MAX + c->q * SLU_REPORT_BYTES_MAX +
                  SLU_BLOCK_BYTES_MAX;
     struct slu_writer w = slu_writer_of(slu_fx_take(c, cap), cap);
@@ -341,8 +340,6 @@ void slu_vote_restore(struct slu_core *c, const struct slu_vote *vote)
     if (!slot)
         return;
     slot->own[vote->kind] = true;
-    if (vote->kind == SLU_NOTARIZE)
-        memcpy(slot->own_block, vote->block, 32);
     struct slu_vote_slot *mine = &slot->votes[vote->kind][c->self];
     mine->present = true;
     memcpy(mine->block, vote->block, 32);

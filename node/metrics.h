@@ -10,7 +10,7 @@
 /* X(ENUM, name, labels, type, help); rows of one name stand together. */
 #define SLU_METRIC_TABLE(X)                                                                        \
     X(TURNS, "sluice_turns_total", "", "counter", "Event-loop turns of the core.")                 \
-    X(COMMITS, "sluice_commits_total", "", "counter", "Synced writes of the store.")               \
+    X(COMMITS, "sluice_commits_total", "", "counter", "Writes of the store.")                      \
     X(COMMIT_BYTES, "sluice_commit_bytes_total", "", "counter", "Bytes of records written.")       \
     X(PEER_FRAMES, "sluice_peer_frames_total", "", "counter", "Frames from peers.")                \
     X(PEER_BAD_FORM, "sluice_peer_refused_total", "reason=\"malformed\"", "counter",               \

@@ -741,12 +741,13 @@ static void test_busy_drained_pause(void **state)
     AWAIT(LOOK(at_peer, ups) == 1);
     static uint8_t body[100000];
     uint64_t sent = 0;
-    int rc = 0;
+    int rc = 0, drained = 0;
     for (int i = 0; i < 2000; i++) { /* until the socket and then the queue are full */
         memcpy(body, &sent, sizeof sent);
         rc = slu_link_send(at_peer->link, body, sizeof body, NULL, 0);
         if (rc == SLU_ERR_BUSY) {
             nap(20);
+            drained = (int)LOOK(at_peer, drained); /* whatever comes after the last BUSY counts */
             rc = slu_link_send(at_peer->link, body, sizeof body, NULL, 0);
             if (rc == SLU_ERR_BUSY)
                 break;
@@ -759,10 +760,9 @@ static void test_busy_drained_pause(void **state)
     assert_true(atomic_load(&counters.busy_drops) > 0);
     nap(50);
     assert_int_equal(LOOK(at_server, frames), 5);
-    int drained = (int)LOOK(at_peer, drained);
     slu_link_resume_reading(at_server->link);
     AWAIT(LOOK(at_server, frames) == sent);
-    AWAIT((int)LOOK(at_peer, drained) == drained + 1);
+    AWAIT((int)LOOK(at_peer, drained) > drained);
     assert_int_equal(LOOK(at_server, disorder), 0);
     AWAIT(slu_link_queued_bytes(at_peer->link) == 0);
 

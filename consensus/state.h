@@ -263,6 +263,7 @@ void slu_ack_on_vector(struct slu_core *c, const struct slu_ack_vector *vector);
 void slu_ack_header_known(struct slu_core *c, uint16_t lane, uint32_t place);
 void slu_ack_forget(struct slu_core *c, uint16_t lane, uint64_t up_to);
 void slu_ack_turn(struct slu_core *c);
+void slu_ack_send_new(struct slu_core *c);
 void slu_ack_send_full(struct slu_core *c, uint16_t to);
 void slu_ack_serve(struct slu_core *c, uint16_t to, const struct slu_fetch *fetch);
 uint64_t slu_ack_deadline(const struct slu_core *c);
@@ -298,6 +299,9 @@ uint64_t slu_view_deadline(const struct slu_core *c);
 void slu_view_reports_changed(struct slu_core *c);
 void slu_view_finalized(struct slu_core *c);
 uint16_t slu_view_leader(const struct slu_core *c, uint64_t view);
+/** Whether views follow one another closely, so that a vote of mine, with its sync, is near: what can
+ * wait a moment rides along with it (clauses 2.2, 2.4). */
+bool slu_view_is_moving(const struct slu_core *c);
 /* The parent of a proposal of `view`; false while certificates are missing (they are asked for). */
 bool slu_view_parent(struct slu_core *c, uint64_t view, uint64_t *parent_view,
                      uint8_t digest32[32]);

@@ -205,6 +205,53 @@ static void on_single(struct slu_core *c, const struct slu_block *block)
     }
 }
 
+/* ---- a gap: F that lie further apart than one message holds (clause 3.14) ---- */
+
+/* The gap is filled, or was passed by a run: what lies above it waits for delivery like the rest. */
+static void close_gap(struct slu_core *c)
+{
+    if (!c->gap_low || c->gap_low > c->finals_top + 1)
+        return;
+    for (uint64_t height = c->finals_top + 1; height <= c->gap_top; height++) {
+        const struct slu_block *block = &c->finals[height % SLU_FINAL_BLOCKS];
+        if (!push_final(c, block, height == c->gap_top ? &c->gap_cert : NULL))
+            break;
+    }
+    c->gap_low = c->gap_top = 0;
+    c->order_wanted = true;
+}
+
+/* Final blocks that end right below the gap's upper edge, or `blocks` that ends with its own F. */
+static void keep_above_gap(struct slu_core *c, const struct slu_blocks *blocks)
+{
+    for (uint16_t i = blocks->count; i-- > 0 && blocks->items[i].height > c->finals_top;) {
+        const struct slu_block *block = &blocks->items[i];
+        c->finals[block->height % SLU_FINAL_BLOCKS] = *block;
+        c->gap_low = block->height;
+        memcpy(c->gap_parent, block->parent, 32);
+    }
+    c->finals_fetch_ms = 0;
+    close_gap(c);
+}
+
+static void open_gap(struct slu_core *c, const struct slu_blocks *blocks)
+{
+    const struct slu_block *last = &blocks->items[blocks->count - 1];
+    if (c->gap_low || blocks->items[0].height <= c->finals_top + 1 ||
+        last->height - c->delivered.height >= SLU_FINAL_BLOCKS)
+        return;
+    c->gap_top = last->height;
+    c->gap_cert = blocks->cert;
+    keep_above_gap(c, blocks);
+}
+
+static bool fills_gap(const struct slu_core *c, const struct slu_blocks *blocks)
+{
+    const struct slu_block *last = &blocks->items[blocks->count - 1];
+    return c->gap_low && last->height + 1 == c->gap_low &&
+           slu_digest_is(last->digest, c->gap_parent);
+}
+
 /* A run of final blocks that ends in one with its own F: everything in it is final. */
 static void on_range(struct slu_core *c, const struct slu_blocks *blocks, uint16_t from)
 {
@@ -217,6 +264,8 @@ static void on_range(struct slu_core *c, const struct slu_blocks *blocks, uint16
     for (uint16_t i = first; i < blocks->count; i++)
         if (!push_final(c, &blocks->items[i], i + 1 == blocks->count ? &blocks->cert : NULL))
             break;
+    close_gap(c);
+    open_gap(c, blocks);
     c->finals_fetch_ms = 0; /* the next range may be asked for at once */
     if (c->wants_head && slu_digest_is(last->digest, c->want_head.block)) {
         on_single(c, last);
@@ -234,6 +283,8 @@ void slu_chain_on_blocks(struct slu_core *c, const struct slu_blocks *blocks, ui
 {
     if (blocks->has_cert)
         on_range(c, blocks, from);
+    else if (fills_gap(c, blocks))
+        keep_above_gap(c, blocks);
     else if (blocks->count == 1)
         on_single(c, &blocks->items[0]);
 }

@@ -279,6 +279,10 @@ static void finals_tick(struct slu_core *c)
         return;
     c->finals_fetch_ms = c->now_ms ? c->now_ms : 1;
     struct slu_fetch fetch = {.what = SLU_FETCH_FINALS, .from = c->finals_top + 1};
+    if (c->gap_low > c->finals_top + 1) {
+        fetch.to = c->gap_low - 1;
+        memcpy(fetch.digest, c->gap_parent, 32);
+    }
     send_fetch(c, pick_peer(c, UINT64_MAX), &fetch);
 }
 

@@ -189,6 +189,9 @@ struct slu_core {
     struct slu_block *finals;         /* ring by height: delivered+1 .. finals_top */
     uint64_t finals_top;
     uint64_t finals_fetch_ms;
+    uint64_t gap_low, gap_top;        /* final ones in the ring above a gap; 0: there is none */
+    uint8_t gap_parent[32];           /* the block below gap_low: what is asked for next */
+    struct slu_cert gap_cert;         /* F of gap_top */
 
     /* order */
     struct slu_block delivered; /* last delivered block */

@@ -13,7 +13,9 @@ enum slu_fetch_what {
     SLU_FETCH_PROPOSAL = 4, /* view `from`                                  -> REPORT each, PROPOSAL */
     SLU_FETCH_VIEWS = 5,    /* certificates of views from..to               -> CERT each */
     SLU_FETCH_BLOCK = 6,    /* the block `digest`                           -> BLOCKS (one, no cert) */
-    SLU_FETCH_FINALS = 7,   /* final blocks from height `from` on           -> BLOCKS with F cert */
+    SLU_FETCH_FINALS = 7,   /* final blocks from height `from` on           -> BLOCKS with F cert;
+                             * with `to`: the last of from..to, where the asker knows the digest
+                             * of `to`                                      -> BLOCKS, no cert */
     SLU_FETCH_KINDS = 8
 };
 

@@ -132,7 +132,8 @@ static void resend(struct slu_core *c)
     c->resend_view = c->view;
     if (c->now_ms - c->last_final_ms >= c->g->params.standstill_ms) {
         c->last_final_ms = c->now_ms; /* one step per standstill window */
-        c->growth_steps += c->growth_steps < 32;
+        if (grown(c, UINT64_C(8) * c->g->params.delta_ms) < c->g->params.timer_cap_ms)
+            c->growth_steps++; /* no further: the first finalization must shrink them again */
         slu_vote_resend_above_final(c, SLU_TO_ALL);
     }
 }

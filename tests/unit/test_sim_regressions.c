@@ -392,6 +392,68 @@ static void test_vote_flags_outlive_final_views(void **state)
     }
 }
 
+/* Vote records are deleted every 256 final views, and only up to the final one. Node a votes on
+ * while F(257) is late, then hears of nothing else: it deletes, times out, loses its memory, and
+ * comes back alone into a view in which it voted. */
+#define PRUNES_AT 257u
+
+static bool f_comes_late_and_alone(void *context, struct sim *sim, const struct sim_packet *packet,
+                                   uint16_t to, uint64_t *delay_ms)
+{
+    struct scene *scene = context;
+    const struct slu_message *m = packet->message;
+    if (to != scene->a || sim->now_ms >= scene->fixed_ms)
+        return true;
+    if (!scene->held && m->kind == SLU_MSG_VOTE && is_final(m) && view_of(m) == PRUNES_AT) {
+        if (!scene->left_ms[0])
+            scene->left_ms[0] = sim->now_ms;
+        *delay_ms = 70;
+        return true;
+    }
+    bool about_late = is_final(m) && view_of(m) + 7 >= PRUNES_AT;
+    bool alone = scene->left_ms[0] && sim->now_ms > scene->left_ms[0] + 50;
+    return !scene->held && !about_late && !alone;
+}
+
+static void crash_after_pruning(void *context, struct sim *sim)
+{
+    struct scene *scene = context;
+    struct sim_node *a = &sim->nodes[scene->a];
+    if (scene->held || !a->core || stats_of(scene, scene->a)->final_view < PRUNES_AT)
+        return;
+    uint32_t view = (uint32_t)stats_of(scene, scene->a)->view;
+    if (view >= a->ledger_cap || !a->ledger[view].record[SLU_NULLIFY])
+        return; /* this is also the sync that makes the deletion durable */
+    for (uint32_t above = PRUNES_AT + 1; above < view; above++)
+        scene->dropped += a->ledger[above].record[SLU_FINALIZE];
+    scene->held = true;
+    scene->fixed_ms = sim->now_ms + 800;
+    sim_node_crash(a, false);
+    sim_at(sim, sim->now_ms + 20, &(struct sim_event){.kind = SIM_EV_RESTART, .node = scene->a});
+}
+
+static void test_vote_records_outlive_pruning(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        struct scene scene = {.a = (uint16_t)(seed % 4), .fixed_ms = UINT64_MAX};
+        struct sim_plan plan;
+        scene_plan(&plan, seed, 4);
+        plan.params.heartbeat_ms = plan.params.heartbeat_idle_ms = 10;
+        plan.params.delta_ms = 10;
+        plan.load_every_ms = 30;
+        plan.calm_ms = plan.load_until_ms = 6000;
+        plan.run_until_ms = 7000;
+        plan.give_up_ms = 20000;
+        struct sim *sim = scene_begin(&scene, &plan, f_comes_late_and_alone);
+        sim->hooks.tick = crash_after_pruning;
+        sim_run_until(sim, 5500);
+        assert_true(scene.held && scene.fixed_ms < 5500);
+        assert_true(scene.dropped > 1); /* Finalize votes above the final view */
+        scene_end_ok(&scene);
+    }
+}
+
 /* The Byzantine x votes Notarize towards a and Nullify towards b and c: a holds N(v), the others
  * Z(v), and each side must take the other's ancestry. */
 static bool split_view(void *context, struct sim *sim, const struct sim_packet *packet, uint16_t to,
@@ -505,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_quorum_crashes_after_writing_nullify),
         cmocka_unit_test(test_no_finalize_after_a_timeout),
         cmocka_unit_test(test_vote_flags_outlive_final_views),
+        cmocka_unit_test(test_vote_records_outlive_pruning),
         cmocka_unit_test(test_one_side_holds_n_the_other_z),
         cmocka_unit_test(test_certificates_answer_in_proportion),
         cmocka_unit_test(test_no_divergence_under_pruning),

@@ -155,6 +155,8 @@ static void packet_arrives(struct sim *sim, struct sim_event *e)
         struct sim_node *node = &sim->nodes[i];
         if (node->id != e->node || !node->up)
             continue;
+        if (sim->hooks.arrives && !sim->hooks.arrives(sim->hooks.context, sim, packet, i))
+            continue;
         if (!sim_is_honest(sim, node->id))
             byz_receive(sim, node, packet);
         if (!node->core)

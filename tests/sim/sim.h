@@ -193,6 +193,9 @@ struct sim_hooks {
     /** May change the delay; false loses the packet. */
     bool (*packet)(void *context, struct sim *sim, const struct sim_packet *packet, uint16_t to,
                    uint64_t *delay_ms);
+    /** Whether a packet reaches this copy of its receiver. NULL: each. */
+    bool (*arrives)(void *context, struct sim *sim, const struct sim_packet *packet,
+                    uint16_t instance);
     /** An honest node signed a vote. */
     void (*vote)(void *context, struct sim *sim, uint16_t node, enum slu_vote_kind kind,
                  uint64_t view);

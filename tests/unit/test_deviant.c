@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "byzantine/state.h"
+#include "consensus/state.h"
 #include "sluice/error.h"
 #include "tests/sim/byz.h"
 
@@ -198,6 +199,63 @@ static void test_equivocate_batches(void **state)
     assert_true(acked >= 5);
 }
 
+/* ---- who acked one chain, sees the other final and comes back from a crash then ---- */
+
+struct dead_end {
+    bool crashed;
+};
+
+/* Node 0 cannot deliver before the network is good: it lacks what node 2 ordered. */
+static bool hold_up_0(void *context, struct sim *sim, const struct sim_packet *p, uint16_t to,
+                      uint64_t *delay_ms)
+{
+    (void)context;
+    (void)delay_ms;
+    bool lacks = to == 0 && p->message->kind == SLU_MSG_BATCH && p->message->batch.header.lane == 2;
+    return !lacks || sim->now_ms >= sim->plan.calm_ms;
+}
+
+static void crash_in_dead_end(void *context, struct sim *sim)
+{
+    struct dead_end *end = context;
+    const struct slu_core *core = sim->nodes[0].core;
+    if (!core || end->crashed)
+        return;
+    const struct slu_lane *lane = &core->lanes[LIAR];
+    uint32_t acked = slu_lane_find(lane, lane->acked.digest);
+    uint32_t committed = slu_lane_find(lane, lane->committed.digest);
+    if (lane->committed.position <= lane->delivered.position ||
+        lane->acked.position <= lane->committed.position || acked == SLU_NONE ||
+        slu_lane_descends(lane, acked, committed))
+        return;
+    end->crashed = true;
+    sim_at(sim, sim->now_ms + 1,
+           &(struct sim_event){.kind = SIM_EV_CRASH, .node = 0, .value = (sim->now_ms + 2) << 1});
+}
+
+static void test_crash_in_a_dead_end(void **state)
+{
+    (void)state;
+    uint32_t crashed = 0;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        struct sim_plan plan;
+        struct dead_end end = {0};
+        quiet_plan(&plan, seed, "equivocate_batches", "yes");
+        plan.calm_ms = 2000;
+        struct sim *sim = sim_new(&plan, NULL);
+        sim->hooks.context = &end;
+        sim->hooks.packet = hold_up_0;
+        sim->hooks.tick = crash_in_dead_end;
+        const struct sim_result *result = sim_run(sim);
+        if (!result->ok)
+            print_error("seed %lu, invariant %d: %s\n", seed, result->invariant, result->what);
+        assert_true(result->ok);
+        crashed += end.crashed;
+        sim_free(sim);
+    }
+    assert_true(crashed >= 2);
+}
+
 /* Both proposals of a view are what must be computed from the reports that they name. */
 static void test_equivocate_proposals(void **state)
 {
@@ -375,6 +433,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_equivocate_batches),
+        cmocka_unit_test(test_crash_in_a_dead_end),
         cmocka_unit_test(test_equivocate_proposals),
         cmocka_unit_test(test_worst_quorum),
         cmocka_unit_test(test_vote_twice),

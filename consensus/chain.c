@@ -34,16 +34,36 @@ const struct slu_block *slu_chain_best(struct slu_core *c)
     return &c->head;
 }
 
-void slu_chain_add(struct slu_core *c, const struct slu_block *block)
+/* Makes room in a full pool: the lowest block that only others may still want goes. */
+static void drop_lowest(struct slu_core *c)
 {
-    if (block->view <= c->head.view || slu_chain_find(c, block->digest))
+    uint32_t lowest = SLU_NONE;
+    for (uint32_t i = 0; i < c->block_count; i++)
+        if (c->blocks[i].view <= c->final_view &&
+            (lowest == SLU_NONE || c->blocks[i].height < c->blocks[lowest].height))
+            lowest = i;
+    if (lowest != SLU_NONE)
+        c->blocks[lowest] = c->blocks[--c->block_count];
+}
+
+static void pool_put(struct slu_core *c, const struct slu_block *block)
+{
+    if (pool_find(c, block->digest) != SLU_NONE)
         return;
+    if (c->block_count == SLU_PENDING_BLOCKS)
+        drop_lowest(c);
     if (c->block_count == SLU_PENDING_BLOCKS) {
         /* At most one computed and one notarized block per view of the window: cannot be. */
         slu_fx_trace(c, "event=block_pool_full view=%llu", (unsigned long long)block->view);
         return;
     }
     c->blocks[c->block_count++] = *block;
+}
+
+void slu_chain_add(struct slu_core *c, const struct slu_block *block)
+{
+    if (block->view > c->head.view)
+        pool_put(c, block);
 }
 
 static const struct slu_block *finals_end(const struct slu_core *c)
@@ -60,6 +80,20 @@ const struct slu_block *slu_chain_final_at(const struct slu_core *c, uint64_t he
     return &c->finals[height % SLU_FINAL_BLOCKS];
 }
 
+static void persist_final(struct slu_core *c, const struct slu_block *block,
+                          const struct slu_cert *cert)
+{
+    size_t cap = SLU_BLOCK_BYTES_MAX + 1 + (cert ? SLU_CERT_BYTES_MAX : 0);
+    struct slu_writer w = slu_writer_of(slu_fx_take(c, cap), cap);
+    slu_block_write(&w, block);
+    slu_write_u8(&w, cert != NULL);
+    if (cert)
+        slu_cert_write(&w, cert);
+    SLU_CHECK(!w.failed);
+    struct slu_record_key key = {.kind = SLU_REC_FINAL, .a = block->height};
+    slu_fx_persist(c, &key, w.start, slu_writer_len(&w), NULL, 0);
+}
+
 /* Appends the next final block to those that wait for delivery. False when it does not connect or
  * too many wait already (it will be fetched again). */
 static bool push_final(struct slu_core *c, const struct slu_block *block,
@@ -71,29 +105,26 @@ static bool push_final(struct slu_core *c, const struct slu_block *block,
         return false;
     c->finals[block->height % SLU_FINAL_BLOCKS] = *block;
     c->finals_top = block->height;
-    size_t cap = SLU_BLOCK_BYTES_MAX + 1 + SLU_CERT_BYTES_MAX;
-    struct slu_writer w = slu_writer_of(slu_fx_take(c, cap), cap);
-    slu_block_write(&w, block);
-    slu_write_u8(&w, cert != NULL);
-    if (cert)
-        slu_cert_write(&w, cert);
-    SLU_CHECK(!w.failed);
-    struct slu_record_key key = {.kind = SLU_REC_FINAL, .a = block->height};
-    slu_fx_persist(c, &key, w.start, slu_writer_len(&w), NULL, 0);
+    persist_final(c, block, cert);
     return true;
 }
 
-/* At boot: a final block that the disk holds and that is not delivered yet. */
+/* At boot: a final block that the disk holds and that is not delivered yet. One above a gap waits in
+ * the pool. */
 void slu_chain_restore_final(struct slu_core *c, const struct slu_block *block)
 {
     if (block->height == c->finals_top + 1 && slu_digest_is(block->parent, finals_end(c)->digest) &&
         c->finals_top - c->delivered.height < SLU_FINAL_BLOCKS - 1) {
         c->finals[block->height % SLU_FINAL_BLOCKS] = *block;
         c->finals_top = block->height;
+    } else if (block->height > c->finals_top) {
+        pool_put(c, block);
     }
 }
 
-static void push_path(struct slu_core *c, const struct slu_block *tip, const struct slu_cert *cert)
+/* `tip` and its ancestors above the blocks that wait for delivery, as far down as I have them, into
+ * block_path. */
+static uint32_t walk_down(struct slu_core *c, const struct slu_block *tip)
 {
     uint32_t count = 0;
     const struct slu_block *at = tip;
@@ -102,9 +133,23 @@ static void push_path(struct slu_core *c, const struct slu_block *tip, const str
         uint32_t parent = pool_find(c, at->parent);
         at = parent == SLU_NONE ? NULL : &c->blocks[parent];
     }
-    while (count-- > 0)
-        if (!push_final(c, c->block_path[count], c->block_path[count] == tip ? cert : NULL))
+    return count;
+}
+
+/* The final block `tip` and what is final with it, to those that wait for delivery. Above a gap,
+ * what is newly final is only written, so that others can have it (clause 3.14). */
+static void push_path(struct slu_core *c, const struct slu_block *tip, const struct slu_cert *cert)
+{
+    uint32_t count = walk_down(c, tip);
+    bool connects = count > 0 && c->block_path[count - 1]->height == c->finals_top + 1;
+    while (count-- > 0) {
+        const struct slu_block *block = c->block_path[count];
+        const struct slu_cert *own = block == tip ? cert : NULL;
+        if (connects && !push_final(c, block, own))
             return;
+        if (!connects && block->height > c->head.height)
+            persist_final(c, block, own);
+    }
 }
 
 static void persist_head(struct slu_core *c)
@@ -135,11 +180,13 @@ static void forget_votes(struct slu_core *c)
     c->forgotten_view = c->final_view;
 }
 
+/* What waits for delivery or cannot become final any more. Above a gap a block stays, whoever may
+ * still lack it: of those that notarized it I may be the only one who is there (clause 3.14). */
 static void drop_old_blocks(struct slu_core *c)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < c->block_count; i++) {
-        if (c->blocks[i].view <= c->final_view)
+        if (c->blocks[i].view <= c->final_view && c->blocks[i].height <= c->finals_top)
             continue;
         if (kept != i)
             c->blocks[kept] = c->blocks[i];
@@ -189,13 +236,38 @@ void slu_chain_final(struct slu_core *c, const struct slu_cert *cert, uint16_t f
     slu_view_progress(c);
 }
 
-/* A single block answers a fetch: taken only when a certificate names it. */
+/* The gap below the head may be closed now. */
+static void connect(struct slu_core *c)
+{
+    if (c->head.height <= c->finals_top)
+        return;
+    push_path(c, &c->head, &c->head_cert);
+    drop_old_blocks(c);
+    c->order_wanted = true;
+}
+
+const uint8_t *slu_chain_missing(struct slu_core *c)
+{
+    uint32_t count = walk_down(c, &c->head);
+    return count == 0 || c->block_path[count - 1]->height == c->finals_top + 1
+               ? NULL
+               : c->block_path[count - 1]->parent;
+}
+
+/* A single block answers a fetch: taken only when a certificate names it, or a final block does. */
 static void on_single(struct slu_core *c, const struct slu_block *block)
 {
     if (c->wants_head && slu_digest_is(block->digest, c->want_head.block)) {
         struct slu_cert cert = c->want_head;
         commit(c, block, &cert);
         slu_view_progress(c);
+        return;
+    }
+    bool wanted = slu_fetch_is_wanted(c, SLU_FETCH_BLOCK, block->digest);
+    const uint8_t *missing = wanted ? slu_chain_missing(c) : NULL;
+    if (missing && slu_digest_is(missing, block->digest)) {
+        pool_put(c, block);
+        connect(c);
         return;
     }
     const struct slu_view_slot *slot = slu_view_peek(c, block->view);
@@ -275,6 +347,7 @@ static void on_range(struct slu_core *c, const struct slu_blocks *blocks, uint16
         commit(c, last, &blocks->cert);
         slu_view_enter(c, blocks->cert.view + 1);
     }
+    connect(c);
     (void)from;
     c->order_wanted = true;
 }

@@ -284,6 +284,9 @@ static void finals_tick(struct slu_core *c)
         memcpy(fetch.digest, c->gap_parent, 32);
     }
     send_fetch(c, pick_peer(c, UINT64_MAX), &fetch);
+    const uint8_t *missing = slu_chain_missing(c);
+    if (missing)
+        slu_fetch_want(c, SLU_FETCH_BLOCK, 0, 0, 0, missing, UINT64_MAX);
 }
 
 /* Whether Δ passed since `since_ms`; else looks again then. */

@@ -178,9 +178,9 @@ struct slu_core {
     uint64_t fetch_again_ms; /* when to ask again; 0: nothing is asked */
 
     /* chain */
-    struct slu_block *blocks; /* above the final view, unordered: SLU_PENDING_BLOCKS */
+    struct slu_block *blocks; /* above the final view or a gap, unordered: SLU_PENDING_BLOCKS */
     uint32_t block_count;
-    const struct slu_block **block_path; /* scratch of a commit */
+    const struct slu_block **block_path; /* scratch of a walk */
     struct slu_block head;            /* last final block whose content I have */
     struct slu_cert head_cert;
     bool has_head_cert;
@@ -340,6 +340,8 @@ void slu_chain_restore_head(struct slu_core *c, const struct slu_block *block,
                             const struct slu_cert *cert);
 const struct slu_block *slu_chain_final_at(const struct slu_core *c, uint64_t height);
 void slu_chain_restore_final(struct slu_core *c, const struct slu_block *block);
+/** Below the head's known ancestors: the digest of the next one, which I lack; NULL: no gap. */
+const uint8_t *slu_chain_missing(struct slu_core *c);
 void slu_chain_serve_block(struct slu_core *c, uint16_t to, const struct slu_fetch *fetch);
 
 /* order.c */

@@ -527,6 +527,47 @@ static void test_certificates_answer_in_proportion(void **state)
 }
 
 /* Small windows and restarts: what a node forgets must not change what it delivers. */
+/* Views whose block does not reach a node before `fixed_ms`, by node. */
+static const uint64_t missed_view[] = {6, 10, 0, 8};
+
+/* Nodes 0 and 3 each miss one block and see the next one final, so that what follows does not
+ * connect; node 1 misses a later one. Nobody is served runs meanwhile. Then node 2, who has it all,
+ * is gone. */
+static bool gaps(void *context, struct sim *sim, const struct sim_packet *packet, uint16_t to,
+                 uint64_t *delay_ms)
+{
+    struct scene *scene = context;
+    const struct slu_message *m = packet->message;
+    (void)delay_ms;
+    if (sim->now_ms >= scene->fixed_ms)
+        return packet->from != 2;
+    if (to == 2)
+        return true;
+    bool missed = (m->kind == SLU_MSG_PROPOSAL && m->proposal.view == missed_view[to]) ||
+                  (m->kind == SLU_MSG_BLOCKS && m->blocks.items[0].view == missed_view[to]);
+    scene->dropped += missed;
+    return !missed && (m->kind != SLU_MSG_BLOCKS || !m->blocks.has_cert);
+}
+
+static void test_final_blocks_above_a_gap_are_kept(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        struct scene scene = {.fixed_ms = 1500};
+        struct sim_plan plan;
+        faulty(&plan, seed, 4);
+        plan.roles[2] = SIM_DEVIANT; /* of no behaviour: what it does is right until it is gone */
+        struct sim *sim = begin(&scene, &plan, gaps);
+        sim_run_until(sim, scene.fixed_ms);
+        for (uint16_t i = 0; i < 4; i++) {
+            assert_true(stats_of(&scene, i)->final_view > 12);
+            assert_true(i == 2 || stats_of(&scene, i)->delivered_height < 10);
+        }
+        end_ok(&scene);
+        assert_true(scene.dropped > 0);
+    }
+}
+
 static void test_no_divergence_under_pruning(void **state)
 {
     (void)state;
@@ -570,6 +611,7 @@ int main(void)
         cmocka_unit_test(test_vote_records_outlive_pruning),
         cmocka_unit_test(test_one_side_holds_n_the_other_z),
         cmocka_unit_test(test_certificates_answer_in_proportion),
+        cmocka_unit_test(test_final_blocks_above_a_gap_are_kept),
         cmocka_unit_test(test_no_divergence_under_pruning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

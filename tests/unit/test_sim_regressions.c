@@ -555,15 +555,15 @@ static void test_final_blocks_above_a_gap_are_kept(void **state)
     for (uint64_t seed = 0; seed < 4; seed++) {
         struct scene scene = {.fixed_ms = 1500};
         struct sim_plan plan;
-        faulty(&plan, seed, 4);
+        scene_plan(&plan, seed, 4);
         plan.roles[2] = SIM_DEVIANT; /* of no behaviour: what it does is right until it is gone */
-        struct sim *sim = begin(&scene, &plan, gaps);
+        struct sim *sim = scene_begin(&scene, &plan, gaps);
         sim_run_until(sim, scene.fixed_ms);
         for (uint16_t i = 0; i < 4; i++) {
             assert_true(stats_of(&scene, i)->final_view > 12);
             assert_true(i == 2 || stats_of(&scene, i)->delivered_height < 10);
         }
-        end_ok(&scene);
+        scene_end_ok(&scene);
         assert_true(scene.dropped > 0);
     }
 }

@@ -174,7 +174,6 @@ struct slu_core {
 
     /* fetch */
     struct slu_small_want wants[SLU_SMALL_WANTS];
-    uint32_t fetch_rotation;
     uint64_t fetch_again_ms; /* when to ask again; 0: nothing is asked */
 
     /* chain */

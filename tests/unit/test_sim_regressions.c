@@ -31,6 +31,7 @@
 
 #include <cmocka.h>
 
+#include "consensus/state.h"
 #include "tests/sim/byz.h"
 #include "tests/unit/scene.h"
 
@@ -133,6 +134,34 @@ static void test_fetch_pinned_to_a_dead_node(void **state)
 }
 
 /* ---- timers ---- */
+
+/* Three things that are wanted at once, of three others: each is asked of all of them in the end.
+ */
+static void test_fetches_do_not_fall_into_step(void **state)
+{
+    (void)state;
+    struct sim_plan plan;
+    sim_plan_quiet(&plan, 1, 4);
+    struct sim *sim = sim_new(&plan, NULL);
+    sim_run_until(sim, 300);
+    struct slu_core *core = sim->nodes[0].core;
+    uint64_t asked[3] = {0};
+    for (uint32_t round = 0; round < 60; round++) {
+        core->fx = sim->effects;
+        core->now_ms += 1000;
+        for (uint8_t want = 0; want < 3; want++) {
+            uint8_t digest[32] = {want, 0xee};
+            slu_effects_reset(sim->effects);
+            slu_fetch_want(core, SLU_FETCH_BLOCK, 0, 0, 0, digest, UINT64_MAX);
+            assert_int_equal(sim->effects->count, 1);
+            asked[want] |= UINT64_C(1) << sim->effects->items[0].send.to;
+        }
+    }
+    for (uint32_t want = 0; want < 3; want++)
+        assert_int_equal(asked[want], 0xe);
+    slu_effects_reset(sim->effects);
+    sim_free(sim);
+}
 
 static void test_leader_that_waits_for_the_heartbeat_is_not_timed_out(void **state)
 {
@@ -600,6 +629,7 @@ int main(void)
         cmocka_unit_test(test_one_lost_ack_vector),
         cmocka_unit_test(test_blocks_need_no_bodies),
         cmocka_unit_test(test_fetch_pinned_to_a_dead_node),
+        cmocka_unit_test(test_fetches_do_not_fall_into_step),
         cmocka_unit_test(test_leader_that_waits_for_the_heartbeat_is_not_timed_out),
         cmocka_unit_test(test_idle_chain_skips_nobody),
         cmocka_unit_test(test_n_is_durable_with_finalize),

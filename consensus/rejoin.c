@@ -1,13 +1,13 @@
-/* The rule for a lost disk (clause 3.13). A node without its history may have signed anything before.
+/* The rule for a lost disk (clause 3.13). A node without its history may have signed anything
+ * before.
  *
  *     lost node                         every peer
- *        | ---- REJOIN(nonce) ----------> |  from now on acks nothing of the lane below incarnation k
- *        | <--- entry certificate ------- |  (durable first)
- *        | <--- FREEZE(k, highest ack) -- |
+ *        | ---- REJOIN(nonce) ----------> |  from now on acks nothing of the lane below incarnation
+ * k | <--- entry certificate ------- |  (durable first) | <--- FREEZE(k, highest ack) -- |
  *
- * With q freezes: it votes only above the highest view that it could enter, plus one; whatever of its
- * old lane could ever be certified is at or below the highest ack among them, so it continues its lane
- * from there, with batches of incarnation k. */
+ * With q freezes: it votes only above the highest view that it could enter, plus one; whatever of
+ * its old lane could ever be certified is at or below the highest ack among them, so it continues
+ * its lane from there, with batches of incarnation k. */
 #include <string.h>
 
 #include "consensus/state.h"
@@ -82,16 +82,25 @@ void slu_rejoin_on_request(struct slu_core *c, const struct slu_rejoin *rejoin, 
     slu_ack_send_full(c, from);
 }
 
+/* A node that stops before its lane is open has lost the freezes and starts over at boot. */
+static void persist_rejoin(struct slu_core *c, bool lane_open)
+{
+    struct slu_writer w =
+        slu_writer_of(slu_fx_take(c, SLU_REJOIN_RECORD_BYTES), SLU_REJOIN_RECORD_BYTES);
+    slu_write_u64(&w, c->vote_floor);
+    slu_write_u32(&w, c->incarnation);
+    slu_write_u8(&w, lane_open);
+    struct slu_record_key key = {.kind = SLU_REC_STATE, .a = SLU_STATE_REJOIN};
+    slu_fx_persist(c, &key, w.start, SLU_REJOIN_RECORD_BYTES, NULL, 0);
+}
+
 static void complete(struct slu_core *c)
 {
     c->rejoining = false;
-    c->vote_floor = c->view + 1;
+    if (c->view + 1 > c->vote_floor)
+        c->vote_floor = c->view + 1;
     c->lane_open_ms = c->now_ms + UINT64_C(20) * c->g->params.standstill_ms;
-    struct slu_writer w = slu_writer_of(slu_fx_take(c, 12), 12);
-    slu_write_u64(&w, c->vote_floor);
-    slu_write_u32(&w, c->incarnation);
-    struct slu_record_key key = {.kind = SLU_REC_STATE, .a = SLU_STATE_REJOIN};
-    slu_fx_persist(c, &key, w.start, 12, NULL, 0);
+    persist_rejoin(c, false);
     slu_fx_trace(c, "event=rejoined vote_floor=%llu incarnation=%u",
                  (unsigned long long)c->vote_floor, c->incarnation);
     slu_view_progress(c);
@@ -110,9 +119,9 @@ void slu_rejoin_on_freeze(struct slu_core *c, const struct slu_freeze *freeze)
         complete(c);
 }
 
-/* Opens the own lane again once every claimed tip is here. This node is one of the f, so at most f-1
- * claims can be false; those are dropped after long. Dropping a true one would split the lane: nodes
- * that acked the old chain cannot ack another at the same positions. */
+/* Opens the own lane again once every claimed tip is here. This node is one of the f, so at most
+ * f-1 claims can be false; those are dropped after long. Dropping a true one would split the lane:
+ * nodes that acked the old chain cannot ack another at the same positions. */
 void slu_rejoin_lane(struct slu_core *c)
 {
     if (!c->lane_closed || c->rejoining || !c->lane_open_ms)
@@ -129,6 +138,7 @@ void slu_rejoin_lane(struct slu_core *c)
     if (missing > 0 && (missing >= c->f || c->now_ms < c->lane_open_ms))
         return;
     c->lane_closed = false;
+    persist_rejoin(c, true);
     slu_fx_trace(c, "event=own_lane_open position=%llu",
                  (unsigned long long)lane->pool[lane->mine].h.position);
 }

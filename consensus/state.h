@@ -371,6 +371,7 @@ bool slu_fetch_patience(struct slu_core *c, uint64_t since_ms);
 void slu_fetch_progress(struct slu_core *c, uint16_t lane, uint64_t position);
 
 /* recover.c: boot; rejoin.c: the rule for a lost disk */
+#define SLU_REJOIN_RECORD_BYTES 13u
 void slu_vote_recount(struct slu_core *c);
 void slu_view_restart(struct slu_core *c);
 void slu_rejoin_start(struct slu_core *c);

@@ -75,13 +75,3 @@ bool slu_ristretto_equal(const struct slu_point *a, const struct slu_point *b)
     slu_fe_mul(&right, &a->x, &b->x);
     return slu_fe_equal(&left, &right);
 }
-
-bool slu_scalar_canonical(const uint8_t scalar32[32])
-{
-    static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,       0xd6,
-                                      0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10};
-    for (int i = 31; i >= 0; i--)
-        if (scalar32[i] != order[i])
-            return scalar32[i] < order[i];
-    return false;
-}

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "crypto/fixed_base.h"
-#include "crypto/ristretto.h"
+#include "crypto/scalar.h"
 
 #define KEY_WINDOW_BITS  6u
 #define BASE_WINDOW_BITS 8u

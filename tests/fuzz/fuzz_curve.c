@@ -13,6 +13,7 @@
 #include "crypto/fixed_base.h"
 #include "crypto/msm.h"
 #include "crypto/ristretto.h"
+#include "crypto/scalar.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

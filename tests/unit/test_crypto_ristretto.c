@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "crypto/msm.h"
 #include "crypto/ristretto.h"
+#include "crypto/scalar.h"
 
 static uint8_t seed_state[32];
 

@@ -30,6 +30,10 @@
 /* Inbox items and queued ids: none exist yet; the formats carry their counts (PROTOCOL 6). */
 #define SLU_INBOX_ITEMS_MAX 0u
 
+/* Sealed transactions (docs/CRYPTO.md) */
+#define SLU_SEALED_MESSAGE_BYTES_MAX (96u * 1024u) /* the largest bucket */
+#define SLU_SHARE_CHUNK_MAX 1024u /* shares under one proof */
+
 /* Frames and messages between nodes */
 #define SLU_FRAME_BYTES_MAX   (1024u * 1024u) /* plaintext of one frame on any link */
 #define SLU_HEADERS_PER_MESSAGE_MAX 256u

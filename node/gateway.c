@@ -15,6 +15,8 @@
 #define RING_ITEMS    16384u
 #define RING_BYTES    (96u * 1024u * 1024u)
 #define FRAME_PERCENT 25u
+/* What a frame counts beside its bytes: the smallest ones of one client must not take all slots. */
+#define FRAME_BYTES 1024u
 #define BURST         64u
 #define LEAVING_MAX   64u
 #define LEAVING_US    20000u
@@ -86,7 +88,7 @@ static void on_frame(void *context, struct slu_link *link, const uint8_t *data, 
     struct item *item = client == NULL ? NULL : item_new(FRAME, data, len);
     if (item != NULL) {
         item->client = slu_client_hold(client);
-        slu_flow_add(&client->flow, len);
+        slu_flow_add(&client->flow, FRAME_BYTES + len);
         if (slu_ring_put(&g->ring, item, len, FRAME_PERCENT) == 0)
             return;
         slu_client_release(client);
@@ -215,7 +217,7 @@ static void handle(struct slu_gateway *g, struct item *item)
     switch (item->kind) {
     case FRAME:
         take_frame(g, item->client, item);
-        slu_flow_done(&item->client->flow, item->len);
+        slu_flow_done(&item->client->flow, FRAME_BYTES + item->len);
         break;
     case GONE:
         slu_stream_cancel(g->config.stream, item->client, 0);

@@ -3,7 +3,8 @@
  *
  *     link ─ frame ─▶ ring ─▶ thread ─▶ Submit ─▶ node/submissions    Subscribe ─▶ node/stream
  *            (copied; paused           TxQuery ─▶ node/queries        Status    ─▶ node/status
- *             over 256 KiB)                 ▲
+ *             over 256 KiB,                 ▲
+ *             1 KiB each added)             │
  *     commit: ADMITTED DURABLE ANSWER ────┘  (never refused: bounded by what is on its way)
  *
  * Full ring: a client that still manages to send is closed and counted. Whatever clients send harms

@@ -317,7 +317,7 @@ int slu_gateway_start(struct slu_gateway **gateway, const struct slu_gateway_con
     g->queries = slu_queries_new(config->runtime, &g->place, config->metrics);
     if (g->admission != NULL)
         g->submissions = slu_submissions_new(config->genesis, config->runtime, g->admission,
-                                             &g->place, config->metrics);
+                                             config->door, &g->place, config->metrics);
     int error = slu_ring_init(&g->ring, RING_ITEMS, RING_BYTES);
     if (error == 0 && (g->queries == NULL || g->submissions == NULL))
         error = SLU_ERR_MEMORY;

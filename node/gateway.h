@@ -22,6 +22,7 @@ struct slu_gateway;
 struct slu_gateway_config {
     const struct slu_genesis *genesis;
     const struct slu_node_config *node;
+    const struct slu_door *door; /* NULL: nobody */
     uint16_t self;
     struct slu_signer signer;
     struct slu_runtime *runtime;

@@ -149,7 +149,11 @@ static void step(struct slu_runtime *rt, struct slu_turn *turn, struct slu_event
 {
     event->now_ms = slu_monotonic_ms();
     event->clock_ms = slu_wall_ms();
-    slu_core_step(rt->config.core, event, turn->effects);
+    const struct slu_door *door = rt->config.door;
+    if (door == NULL)
+        slu_core_step(rt->config.core, event, turn->effects);
+    else
+        door->step(door->context, event, turn->effects);
 }
 
 static void publish(struct slu_runtime *rt, uint64_t now_ms)

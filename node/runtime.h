@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "consensus/core.h"
+#include "node/door.h"
 #include "node/metrics.h"
 #include "node/ring.h"
 
@@ -56,6 +56,7 @@ struct slu_runtime;
 
 struct slu_runtime_config {
     struct slu_core *core;
+    const struct slu_door *door; /* NULL: nobody */
     uint16_t nodes;
     struct slu_metrics *metrics;
     /** Takes a turn with effects, on the thread that runs the core. Given back with

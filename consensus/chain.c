@@ -34,16 +34,59 @@ const struct slu_block *slu_chain_best(struct slu_core *c)
     return &c->head;
 }
 
+/* Keeps the pending blocks that `keep` says yes to; their lists stay in the same order. */
+static void keep_blocks(struct slu_core *c, bool (*keep)(struct slu_core *, const struct slu_block *))
+{
+    uint32_t kept = 0;
+    size_t used = 0;
+    for (uint32_t i = 0; i < c->block_count; i++) {
+        struct slu_block *block = &c->blocks[i];
+        if (!keep(c, block))
+            continue;
+        size_t list = slu_block_list_bytes(block);
+        memmove(c->block_lists + used, block->queued, list);
+        block->queued = c->block_lists + used;
+        used += list;
+        if (kept != i)
+            c->blocks[kept] = *block;
+        kept++;
+    }
+    c->block_count = kept;
+    c->block_lists_used = used;
+}
+
+static bool is_above_final(struct slu_core *c, const struct slu_block *block)
+{
+    return block->view > c->final_view;
+}
+
+/* Not of a view that is nullified, as far as I know, without having been notarized. */
+static bool is_useful(struct slu_core *c, const struct slu_block *block)
+{
+    const struct slu_view_slot *slot = slu_view_peek(c, block->view);
+    return slot && (slot->certified[SLU_NOTARIZE] || !slot->certified[SLU_NULLIFY]);
+}
+
 void slu_chain_add(struct slu_core *c, const struct slu_block *block)
 {
     if (block->view <= c->head.view || slu_chain_find(c, block->digest))
         return;
-    if (c->block_count == SLU_PENDING_BLOCKS) {
-        /* At most one computed and one notarized block per view of the window: cannot be. */
+    size_t list = slu_block_list_bytes(block);
+    if (list > SLU_PENDING_LIST_BYTES - c->block_lists_used)
+        keep_blocks(c, is_useful);
+    if (c->block_count == SLU_PENDING_BLOCKS ||
+        list > SLU_PENDING_LIST_BYTES - c->block_lists_used) {
+        /* At most one computed and one notarized block per view of the window; their lists fill the
+         * memory only when nothing was final for very long. What is missing is fetched. */
         slu_fx_trace(c, "event=block_pool_full view=%llu", (unsigned long long)block->view);
         return;
     }
-    c->blocks[c->block_count++] = *block;
+    struct slu_block *kept = &c->blocks[c->block_count++];
+    *kept = *block;
+    if (list)
+        memcpy(c->block_lists + c->block_lists_used, block->queued, list);
+    kept->queued = c->block_lists + c->block_lists_used;
+    c->block_lists_used += list;
 }
 
 static const struct slu_block *finals_end(const struct slu_core *c)
@@ -60,6 +103,22 @@ const struct slu_block *slu_chain_final_at(const struct slu_core *c, uint64_t he
     return &c->finals[height % SLU_FINAL_BLOCKS];
 }
 
+/* What its list says goes into the queue. */
+static void keep_final(struct slu_core *c, const struct slu_block *block)
+{
+    slu_queue_push(c, block, &finals_end(c)->tail);
+    struct slu_block *kept = &c->finals[block->height % SLU_FINAL_BLOCKS];
+    *kept = *block;
+    kept->queued = NULL;
+    kept->queued_count = 0;
+    c->finals_top = block->height;
+}
+
+bool slu_chain_queue_known(const struct slu_core *c)
+{
+    return c->finals_top == c->head.height && !c->wants_head;
+}
+
 /* Appends the next final block to those that wait for delivery. False when it does not connect or
  * too many wait already (it will be fetched again). */
 static bool push_final(struct slu_core *c, const struct slu_block *block,
@@ -67,11 +126,11 @@ static bool push_final(struct slu_core *c, const struct slu_block *block,
 {
     if (block->height != c->finals_top + 1 ||
         !slu_digest_is(block->parent, finals_end(c)->digest) ||
-        c->finals_top - c->delivered.height >= SLU_FINAL_BLOCKS - 1)
+        c->finals_top - c->delivered.height >= SLU_FINAL_BLOCKS - 1 ||
+        !slu_queue_has_room(c, block))
         return false;
-    c->finals[block->height % SLU_FINAL_BLOCKS] = *block;
-    c->finals_top = block->height;
-    size_t cap = SLU_BLOCK_BYTES_MAX + 1 + SLU_CERT_BYTES_MAX;
+    keep_final(c, block);
+    size_t cap = slu_block_bytes(block) + 1 + SLU_CERT_BYTES_MAX;
     struct slu_writer w = slu_writer_of(slu_fx_take(c, cap), cap);
     slu_block_write(&w, block);
     slu_write_u8(&w, cert != NULL);
@@ -87,10 +146,8 @@ static bool push_final(struct slu_core *c, const struct slu_block *block,
 void slu_chain_restore_final(struct slu_core *c, const struct slu_block *block)
 {
     if (block->height == c->finals_top + 1 && slu_digest_is(block->parent, finals_end(c)->digest) &&
-        c->finals_top - c->delivered.height < SLU_FINAL_BLOCKS - 1) {
-        c->finals[block->height % SLU_FINAL_BLOCKS] = *block;
-        c->finals_top = block->height;
-    }
+        c->finals_top - c->delivered.height < SLU_FINAL_BLOCKS - 1 && slu_queue_has_room(c, block))
+        keep_final(c, block);
 }
 
 static void push_path(struct slu_core *c, const struct slu_block *tip, const struct slu_cert *cert)
@@ -109,7 +166,7 @@ static void push_path(struct slu_core *c, const struct slu_block *tip, const str
 
 static void persist_head(struct slu_core *c)
 {
-    size_t cap = SLU_BLOCK_BYTES_MAX + SLU_CERT_BYTES_MAX;
+    size_t cap = slu_block_bytes(&c->head) + SLU_CERT_BYTES_MAX;
     struct slu_writer w = slu_writer_of(slu_fx_take(c, cap), cap);
     slu_block_write(&w, &c->head);
     slu_cert_write(&w, &c->head_cert);
@@ -135,24 +192,19 @@ static void forget_votes(struct slu_core *c)
     c->forgotten_view = c->final_view;
 }
 
-static void drop_old_blocks(struct slu_core *c)
+static void set_head(struct slu_core *c, const struct slu_block *block)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < c->block_count; i++) {
-        if (c->blocks[i].view <= c->final_view)
-            continue;
-        if (kept != i)
-            c->blocks[kept] = c->blocks[i];
-        kept++;
-    }
-    c->block_count = kept;
+    memmove(c->head_list, block->queued, slu_block_list_bytes(block));
+    c->head = *block;
+    c->head.queued = c->head_list;
+    c->slashed = slu_block_slashed(block);
 }
 
 static void commit(struct slu_core *c, const struct slu_block *block, const struct slu_cert *cert)
 {
     push_path(c, block, cert);
     c->stats.blocks_final += block->height - c->head.height;
-    c->head = *block;
+    set_head(c, block);
     c->head_cert = *cert;
     c->has_head_cert = true;
     if (c->want_head.view <= cert->view)
@@ -160,7 +212,8 @@ static void commit(struct slu_core *c, const struct slu_block *block, const stru
     persist_head(c);
     for (uint16_t l = 0; l < c->n; l++)
         slu_lane_commit(c, l, &c->head.cut[l]);
-    drop_old_blocks(c);
+    keep_blocks(c, is_above_final);
+    slu_inbox_expire(c);
     forget_votes(c);
     slu_view_finalized(c);
     c->order_wanted = true;
@@ -189,7 +242,7 @@ void slu_chain_final(struct slu_core *c, const struct slu_cert *cert, uint16_t f
     slu_view_progress(c);
 }
 
-/* A single block answers a fetch: taken only when a certificate names it. */
+/* A single block answers a fetch: taken only when a certificate or a block that has one names it. */
 static void on_single(struct slu_core *c, const struct slu_block *block)
 {
     if (c->wants_head && slu_digest_is(block->digest, c->want_head.block)) {
@@ -199,7 +252,9 @@ static void on_single(struct slu_core *c, const struct slu_block *block)
         return;
     }
     const struct slu_view_slot *slot = slu_view_peek(c, block->view);
-    if (slot && slot->certified[SLU_NOTARIZE] && slu_digest_is(slot->notarized, block->digest)) {
+    bool notarized =
+        slot && slot->certified[SLU_NOTARIZE] && slu_digest_is(slot->notarized, block->digest);
+    if (notarized || slu_fetch_is_wanted(c, SLU_FETCH_BLOCK, block->digest)) {
         slu_chain_add(c, block);
         slu_view_progress(c);
     }
@@ -241,7 +296,7 @@ void slu_chain_on_blocks(struct slu_core *c, const struct slu_blocks *blocks, ui
 void slu_chain_restore_head(struct slu_core *c, const struct slu_block *block,
                             const struct slu_cert *cert)
 {
-    c->head = *block;
+    set_head(c, block);
     c->head_cert = *cert;
     c->has_head_cert = true;
     c->final_view = cert->view;

@@ -14,7 +14,9 @@ enum slu_fetch_what {
     SLU_FETCH_VIEWS = 5,    /* certificates of views from..to               -> CERT each */
     SLU_FETCH_BLOCK = 6,    /* the block `digest`                           -> BLOCKS (one, no cert) */
     SLU_FETCH_FINALS = 7,   /* final blocks from height `from` on           -> BLOCKS with F cert */
-    SLU_FETCH_KINDS = 8
+    SLU_FETCH_ITEM = 8,     /* inbox item `digest` (its id), `from` its valid_until -> RELAY */
+    SLU_FETCH_HOLDS = 9,    /* who holds the tuple with digest `digest`     -> HOLDS */
+    SLU_FETCH_KINDS = 10
 };
 
 struct slu_fetch {

@@ -376,6 +376,10 @@ static void answer(struct sim *sim, uint16_t node, struct slu_message *m, const 
             byz_say(sim, node, m, to);
         }
         break;
+    case SLU_FETCH_ITEM:
+    case SLU_FETCH_HOLDS:
+        byz_replay(sim, node, f->what == SLU_FETCH_ITEM ? SLU_MSG_RELAY : SLU_MSG_HOLDS, to);
+        break;
     case SLU_FETCH_FINALS:
     case SLU_FETCH_KINDS:
         break;

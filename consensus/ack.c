@@ -181,8 +181,8 @@ static void sign_vector(struct slu_core *c, struct slu_ack_vector *vector)
 {
     vector->node = c->self;
     slu_ack_vector_digest(vector, c->g);
-    SLU_CHECK(!c->signer.sign(c->signer.context, vector->signature, SLU_ROLE_ACKS, 0,
-                              vector->digest));
+    SLU_CHECK(
+        !c->signer.sign(c->signer.context, vector->signature, SLU_ROLE_ACKS, 0, vector->digest));
 }
 
 static void persist_ack(struct slu_core *c, uint16_t lane, const struct slu_tip *tip)
@@ -193,22 +193,26 @@ static void persist_ack(struct slu_core *c, uint16_t lane, const struct slu_tip 
     slu_fx_persist(c, &key, digest, 32, NULL, 0);
 }
 
-/* The tick grows with the time that views take, up to five times: under load, acks that are more
- * frequent than the reports that use them only cost signatures. */
+/* While views follow one another, acks wait for the next Notarize (slu_vote_notarize sends them),
+ * whose sync and record they share. Else the tick grows with the time that views take, up to five
+ * times: under load, acks that are more frequent than the reports that use them only cost
+ * signatures. */
 static uint64_t tick_due_ms(const struct slu_core *c)
 {
     uint64_t tick = c->g->params.ack_tick_ms, half = c->view_took_ms / 2;
-    if (half > tick)
+    if (slu_view_is_moving(c))
+        tick = 5 * tick;
+    else if (half > tick)
         tick = half < 5 * tick ? half : 5 * tick;
     return c->last_ack_ms + tick;
 }
 
-void slu_ack_turn(struct slu_core *c)
+void slu_ack_send_new(struct slu_core *c)
 {
     bool dirty = false;
     for (uint16_t l = 0; l < c->n; l++)
         dirty |= c->lanes[l].ack_dirty;
-    if (!dirty || !c->started || (c->last_ack_ms && c->now_ms < tick_due_ms(c)))
+    if (!dirty || !c->started)
         return;
     struct slu_message *m = c->scratch;
     m->kind = SLU_MSG_ACKS;
@@ -229,6 +233,12 @@ void slu_ack_turn(struct slu_core *c)
     c->stats.acks_sent++;
     struct slu_ack_vector own = m->acks; /* scratch may be used while it is counted */
     slu_ack_on_vector(c, &own);
+}
+
+void slu_ack_turn(struct slu_core *c)
+{
+    if (c->last_ack_ms == 0 || c->now_ms >= tick_due_ms(c))
+        slu_ack_send_new(c);
 }
 
 uint64_t slu_ack_deadline(const struct slu_core *c)

@@ -53,7 +53,7 @@ size_t slu_core_bytes(const struct slu_genesis *g)
              slack;
     bytes += (SLU_PENDING_BLOCKS + SLU_FINAL_BLOCKS) * sizeof(struct slu_block) + 2 * slack;
     bytes += SLU_PENDING_BLOCKS * sizeof(struct slu_block *) + slack;
-    bytes += SLU_PENDING_LIST_BYTES + SLU_QUEUED_BYTES_MAX + 2 * slack;
+    bytes += 2 * SLU_PENDING_LIST_BYTES + SLU_QUEUED_BYTES_MAX + 3 * slack;
     bytes += slu_inbox_bytes(g) + slu_queue_bytes(g) + 2 * slack;
     bytes += slu_order_bytes(g) + 8 * slack;
     bytes += n * sizeof(struct slu_tip) + slack;
@@ -92,6 +92,7 @@ static void init_tables(struct slu_core *c, struct slu_arena *a)
     c->block_path = take(a, SLU_PENDING_BLOCKS * sizeof *c->block_path);
     c->finals = take(a, SLU_FINAL_BLOCKS * sizeof *c->finals);
     c->block_lists = take(a, SLU_PENDING_LIST_BYTES);
+    c->gap_lists = take(a, SLU_PENDING_LIST_BYTES);
     c->head_list = take(a, SLU_QUEUED_BYTES_MAX);
     slu_inbox_init(c, a);
     slu_queue_init(c, a);

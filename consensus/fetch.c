@@ -18,7 +18,8 @@ static uint64_t others_mask(const struct slu_core *c)
     return all & ~(UINT64_C(1) << c->self);
 }
 
-/* Some other node, of `candidates` where possible; a different one each time. */
+/* Some other node, of `candidates` where possible, drawn anew each time: several requests that shared
+ * a rotation could fall into step with it and each ask the same node for ever. */
 static uint16_t pick_peer(struct slu_core *c, uint64_t candidates)
 {
     candidates &= others_mask(c);
@@ -26,7 +27,7 @@ static uint16_t pick_peer(struct slu_core *c, uint64_t candidates)
         candidates = others_mask(c);
     if (!candidates)
         return c->self;
-    uint32_t skip = c->fetch_rotation++ % (uint32_t)__builtin_popcountll(candidates);
+    uint64_t skip = slu_random(c) % (uint64_t)__builtin_popcountll(candidates);
     while (skip-- > 0)
         candidates &= candidates - 1;
     return (uint16_t)__builtin_ctzll(candidates);
@@ -201,15 +202,16 @@ static bool lacks_ack_of(const struct slu_core *c, uint16_t index, uint16_t j,
     return true;
 }
 
-/* What I lack above the committed cut: the certified chain first, then what others acked, each in
- * its turn, so that nobody's false ack hides the others'. */
+/* What I lack above the committed cut: the certified chain first, then what others acked, drawn anew
+ * each time, so that nobody's false ack hides the others'. */
 static bool live_need(struct slu_core *c, uint16_t index, struct slu_fetch *need, uint64_t *who)
 {
     const struct slu_lane *lane = &c->lanes[index];
     bool found = range_to(c, index, lane->certified, need);
+    uint64_t first = found ? 0 : slu_random(c);
     *who = lane->pool[lane->certified].support;
     for (uint16_t k = 0; !found && k < c->n; k++) {
-        uint16_t j = (uint16_t)((c->fetch_rotation + k) % c->n);
+        uint16_t j = (uint16_t)((first + k) % c->n);
         found = j != c->self && lacks_ack_of(c, index, j, need);
         *who = UINT64_C(1) << j;
     }
@@ -246,8 +248,8 @@ static void lane_tick(struct slu_core *c, uint16_t index)
     want->sent_ms = c->now_ms;
     want->to.position = need.to;
     memcpy(want->to.digest, need.digest, 32);
-    send_fetch(c, pick_peer(c, want->active && c->fetch_rotation % 3 == 2 ? UINT64_MAX : who),
-               &need);
+    bool beyond = slu_random(c) % 3 == 0; /* of those that should have it */
+    send_fetch(c, pick_peer(c, beyond ? UINT64_MAX : who), &need);
     if (!history) {
         uint32_t known = slu_lane_find(lane, need.digest);
         if (known == SLU_NONE || !lane->pool[known].known) {
@@ -279,7 +281,14 @@ static void finals_tick(struct slu_core *c)
         return;
     c->finals_fetch_ms = c->now_ms ? c->now_ms : 1;
     struct slu_fetch fetch = {.what = SLU_FETCH_FINALS, .from = c->finals_top + 1};
+    if (c->gap_low > c->finals_top + 1) {
+        fetch.to = c->gap_low - 1;
+        memcpy(fetch.digest, c->gap_parent, 32);
+    }
     send_fetch(c, pick_peer(c, UINT64_MAX), &fetch);
+    const uint8_t *missing = slu_chain_missing(c);
+    if (missing)
+        slu_fetch_want(c, SLU_FETCH_BLOCK, 0, 0, 0, missing, UINT64_MAX);
 }
 
 /* Whether Δ passed since `since_ms`; else looks again then. */

@@ -156,13 +156,15 @@ static int visit_ack(void *context, const struct slu_record_key *key, const uint
     return SLU_OK;
 }
 
-/* The chain that I acked becomes mine again, then whatever extends it. */
+/* The chain that I acked becomes mine again, then whatever extends it; unless a cut left that chain
+ * behind: of two batches at one position the other may have been certified. */
 static void resume_lane(struct slu_core *c, uint16_t index)
 {
     struct slu_lane *lane = &c->lanes[index];
     uint32_t acked = slu_lane_find(lane, lane->acked.digest);
     if (lane->acked.position > lane->committed.position && acked != SLU_NONE &&
-        lane->pool[acked].held) {
+        lane->pool[acked].held &&
+        slu_lane_descends(lane, acked, slu_lane_find(lane, lane->committed.digest))) {
         lane->mine = acked;
         lane->ack_dirty = true; /* say it again, so that it counts here and there */
     }

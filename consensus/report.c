@@ -209,8 +209,10 @@ void slu_report_maybe(struct slu_core *c)
     bool due = c->now_ms >= c->heartbeat_due_ms;
     if (leads && !due) {
         if (slu_report_count(c, c->view, true, true) + 1 >= c->q &&
-            (others > c->f || slu_report_has_new(c, slu_chain_best(c))))
+            (others > c->f || slu_report_has_new(c, slu_chain_best(c)))) {
+            slu_ack_send_new(c); /* so that they count for the tips that it is about to name */
             slu_report_make(c, c->view);
+        }
         return;
     }
     if (due || others > c->f || slu_report_has_new(c, slu_chain_best(c)))

@@ -252,7 +252,6 @@ struct slu_core {
 
     /* fetch */
     struct slu_small_want wants[SLU_SMALL_WANTS];
-    uint32_t fetch_rotation;
     uint64_t fetch_again_ms; /* when to ask again; 0: nothing is asked */
 
     /* inbox, queue */
@@ -261,12 +260,14 @@ struct slu_core {
     uint64_t slashed; /* set of nodes, as of the last final block */
 
     /* chain */
-    struct slu_block *blocks; /* above the final view, in order of arrival: SLU_PENDING_BLOCKS */
+    struct slu_block *blocks; /* above the final view or a gap, in order of arrival: SLU_PENDING_BLOCKS */
     uint32_t block_count;
     uint8_t *block_lists;     /* their lists, in the same order: SLU_PENDING_LIST_BYTES */
     size_t block_lists_used;
     uint8_t *head_list;       /* of head */
-    const struct slu_block **block_path; /* scratch of a commit */
+    uint8_t *gap_lists;       /* of the blocks above a gap: SLU_PENDING_LIST_BYTES */
+    size_t gap_lists_used;
+    const struct slu_block **block_path; /* scratch of a walk */
     struct slu_block head;            /* last final block whose content I have */
     struct slu_cert head_cert;
     bool has_head_cert;
@@ -275,6 +276,9 @@ struct slu_core {
     struct slu_block *finals;         /* ring by height: delivered+1 .. finals_top; without lists */
     uint64_t finals_top;
     uint64_t finals_fetch_ms;
+    uint64_t gap_low, gap_top;        /* final ones in the ring above a gap; 0: there is none */
+    uint8_t gap_parent[32];           /* the block below gap_low: what is asked for next */
+    struct slu_cert gap_cert;         /* F of gap_top */
 
     /* order */
     struct slu_block delivered; /* last delivered block; without its list */
@@ -351,6 +355,7 @@ void slu_ack_on_vector(struct slu_core *c, const struct slu_ack_vector *vector);
 void slu_ack_header_known(struct slu_core *c, uint16_t lane, uint32_t place);
 void slu_ack_forget(struct slu_core *c, uint16_t lane, uint64_t up_to);
 void slu_ack_turn(struct slu_core *c);
+void slu_ack_send_new(struct slu_core *c);
 void slu_ack_send_full(struct slu_core *c, uint16_t to);
 void slu_ack_serve(struct slu_core *c, uint16_t to, const struct slu_fetch *fetch);
 uint64_t slu_ack_deadline(const struct slu_core *c);
@@ -462,6 +467,9 @@ uint64_t slu_view_deadline(const struct slu_core *c);
 void slu_view_reports_changed(struct slu_core *c);
 void slu_view_finalized(struct slu_core *c);
 uint16_t slu_view_leader(const struct slu_core *c, uint64_t view);
+/** Whether views follow one another closely, so that a vote of mine, with its sync, is near: what can
+ * wait a moment rides along with it (clauses 2.2, 2.4). */
+bool slu_view_is_moving(const struct slu_core *c);
 /* The parent of a proposal of `view`; false while certificates are missing (they are asked for). */
 bool slu_view_parent(struct slu_core *c, uint64_t view, uint64_t *parent_view,
                      uint8_t digest32[32]);
@@ -499,6 +507,8 @@ const struct slu_block *slu_chain_final_at(const struct slu_core *c, uint64_t he
 void slu_chain_restore_final(struct slu_core *c, const struct slu_block *block);
 /** Whether the lists of all final blocks went into the queue. */
 bool slu_chain_queue_known(const struct slu_core *c);
+/** Below the head's known ancestors: the digest of the next one, which I lack; NULL: no gap. */
+const uint8_t *slu_chain_missing(struct slu_core *c);
 void slu_chain_serve_block(struct slu_core *c, uint16_t to, const struct slu_fetch *fetch);
 
 /* order.c */

@@ -29,7 +29,8 @@ static bool lane_has_room(const struct slu_core *c, uint32_t bytes)
            c->pending.count < c->pending.cap;
 }
 
-/* While delivery lags, the node's stream time is old, and what it accepted by it would be expired. */
+/* While delivery lags, the node's stream time is old, and what it accepted by it would be expired.
+ */
 static bool is_behind(const struct slu_core *c)
 {
     return c->head.height > c->delivered.height + c->g->params.release_lag_max;
@@ -135,7 +136,8 @@ void slu_submit_turn(struct slu_core *c)
 {
     if (c->open_txs == 0 || c->lane_closed || c->rejoining)
         return;
-    if (lane_idle(c) || c->now_ms >= c->opened_ms + c->g->params.batch_linger_ms)
+    bool now = slu_view_is_moving(c) ? c->fx->promises : lane_idle(c);
+    if (now || c->now_ms >= c->opened_ms + c->g->params.batch_linger_ms)
         close_batch(c);
 }
 
@@ -233,8 +235,7 @@ void slu_submit_restore(struct slu_core *c, const struct slu_batch_header *h,
     for (uint32_t i = 0; i < h->txs && slu_tx_read(&r, &tx); i++) {
         uint8_t id[32];
         slu_tx_id(id, c->g, &tx);
-        if (!slu_idset_find(&c->pending, id) &&
-            !slu_idset_add(&c->pending, id, h->position, 0, 0))
+        if (!slu_idset_find(&c->pending, id) && !slu_idset_add(&c->pending, id, h->position, 0, 0))
             return; /* full: these are still ordered, only their stage is not told */
     }
     if (h->incarnation > c->incarnation)

@@ -42,6 +42,12 @@ static uint64_t grown(const struct slu_core *c, uint64_t base_ms)
     return value < cap ? value : cap;
 }
 
+bool slu_view_is_moving(const struct slu_core *c)
+{
+    uint64_t soon = UINT64_C(2) * c->g->params.batch_linger_ms;
+    return c->view_took_ms <= soon && c->now_ms - c->entered_ms <= soon;
+}
+
 static uint64_t silence_ms(const struct slu_core *c, uint16_t node)
 {
     return node == c->self ? 0 : c->now_ms - c->heard_ms[node];
@@ -100,11 +106,9 @@ void slu_view_enter(struct slu_core *c, uint64_t view)
     c->entered_ms = c->now_ms;
     c->shortened = false;
     const struct slu_block *base = slu_chain_best(c);
-    uint64_t heartbeat =
-        base ? slu_heartbeat_ms(c->g, base) : c->g->params.heartbeat_idle_ms;
+    uint64_t heartbeat = base ? slu_heartbeat_ms(c->g, base) : c->g->params.heartbeat_idle_ms;
     c->heartbeat_due_ms = c->now_ms + heartbeat;
-    c->view_deadline_ms =
-        c->now_ms + grown(c, heartbeat + UINT64_C(8) * c->g->params.delta_ms);
+    c->view_deadline_ms = c->now_ms + grown(c, heartbeat + UINT64_C(8) * c->g->params.delta_ms);
     if (is_skipped(c, slu_view_leader(c, view))) {
         c->view_deadline_ms = c->now_ms;
         c->stats.views_skipped++;
@@ -138,7 +142,8 @@ static void resend(struct slu_core *c)
     c->resend_view = c->view;
     if (c->now_ms - c->last_final_ms >= c->g->params.standstill_ms) {
         c->last_final_ms = c->now_ms; /* one step per standstill window */
-        c->growth_steps += c->growth_steps < 32;
+        if (grown(c, UINT64_C(8) * c->g->params.delta_ms) < c->g->params.timer_cap_ms)
+            c->growth_steps++; /* no further: the first finalization must shrink them again */
         slu_vote_resend_above_final(c, SLU_TO_ALL);
     }
 }
@@ -171,8 +176,7 @@ uint64_t slu_view_deadline(const struct slu_core *c)
 
 /* ---- proposing ---- */
 
-bool slu_view_parent(struct slu_core *c, uint64_t view, uint64_t *parent_view,
-                     uint8_t digest32[32])
+bool slu_view_parent(struct slu_core *c, uint64_t view, uint64_t *parent_view, uint8_t digest32[32])
 {
     for (uint64_t u = view - 1;; u--) {
         if (u == c->final_view) {
@@ -294,8 +298,8 @@ static void fill_proposal(struct slu_core *c, struct slu_view_slot *slot, uint64
     slu_vote_digest(digest, c->g, SLU_NOTARIZE, p->view, p->block);
     SLU_CHECK(!c->signer.sign(c->signer.context, p->notarize, SLU_ROLE_NOTARIZE, p->view, digest));
     slu_proposal_digest(p, c->g);
-    SLU_CHECK(!c->signer.sign(c->signer.context, p->signature, SLU_ROLE_PROPOSAL, p->view,
-                              p->digest));
+    SLU_CHECK(
+        !c->signer.sign(c->signer.context, p->signature, SLU_ROLE_PROPOSAL, p->view, p->digest));
     slot->has_proposal = true;
 }
 

@@ -146,7 +146,8 @@ void slu_vote_on_cert(struct slu_core *c, const struct slu_cert *cert, uint16_t 
     cert_known(c, slot, kind, cert->block, from);
 }
 
-/* ---- signing: every vote is durable, with what justifies it, before it is sent (clause 3.6) ---- */
+/* ---- signing: every vote is durable, with what justifies it, before it is sent (clause 3.6) ----
+ */
 
 static void sign_vote(struct slu_core *c, struct slu_vote *vote, enum slu_vote_kind kind,
                       uint64_t view, const uint8_t block32[32])
@@ -184,6 +185,7 @@ void slu_vote_notarize(struct slu_core *c, struct slu_view_slot *slot,
                        const struct slu_block *block, const struct slu_report *const *reports)
 {
     struct slu_vote vote;
+    slu_ack_send_new(c); /* before the vote, so that the next leader counts them first */
     sign_vote(c, &vote, SLU_NOTARIZE, slot->view, block->digest);
     slot->own[SLU_NOTARIZE] = true;
     size_t cap = SLU_VOTE_BYTES + SLU_PROPOSAL_BYTES_MAX + slu_block_bytes(block);
@@ -331,8 +333,8 @@ void slu_vote_send_entry(struct slu_core *c, uint16_t to)
 void slu_vote_resend_above_final(struct slu_core *c, uint16_t to)
 {
     send_head_cert(c, to);
-    uint64_t last = c->view < c->final_view + SLU_VIEW_WINDOW ? c->view
-                                                               : c->final_view + SLU_VIEW_WINDOW - 1;
+    uint64_t last =
+        c->view < c->final_view + SLU_VIEW_WINDOW ? c->view : c->final_view + SLU_VIEW_WINDOW - 1;
     uint64_t first = last > c->final_view + 64 ? last - 64 : c->final_view + 1;
     for (uint64_t view = first; view <= last; view++) {
         for (int kind = 0; kind < SLU_VOTE_KINDS; kind++)

@@ -112,7 +112,7 @@ void slu_link_group_stop(struct slu_link_group *group)
 void slu_link_group_wait(struct slu_link_group *group)
 {
     pthread_mutex_lock(&group->mutex);
-    while (group->links > 0 || group->busy)
+    while (group->links > 0 || group->busy || group->readers > 0)
         pthread_cond_wait(&group->changed, &group->mutex);
     pthread_mutex_unlock(&group->mutex);
     nng_aio_cancel(group->clock);

@@ -46,6 +46,7 @@ struct slu_link_group {
     struct slu_limiter *limiter;          /* listeners only */
     struct slu_link *first;
     uint32_t links;
+    uint32_t readers; /* threads that have not ended */
     bool stopping;
     bool clock_running;
     bool busy; /* the owner's own aio is under way */
@@ -60,14 +61,17 @@ struct slu_link {
     bool announced; /* group.mutex: `up` has returned */
     bool ended;     /* group.mutex: everything is over */
     nng_stream *stream;
-    nng_aio *rx;
-    nng_aio *tx;
+    nng_aio *rx;     /* with a callback */
+    nng_aio *rx_own; /* without: what a reader thread waits for (reader.c) */
+    nng_aio *tx;     /* with a callback */
+    nng_aio *tx_now; /* without: what the socket takes at once (writer.c) */
     bool dialed;
     uint8_t address[SLU_LIMITER_KEY_BYTES];
     char remote[SLU_LINK_REMOTE_BYTES];
     _Atomic(void *) user;
 
-    pthread_mutex_t mutex; /* from here to the next mark */
+    pthread_mutex_t mutex;    /* from here to the next mark */
+    pthread_cond_t rx_wanted; /* wakes the reader thread: rx_busy or closed */
     bool up;
     bool lingering;
     atomic_bool closed; /* written under the mutex */
@@ -84,6 +88,7 @@ struct slu_link {
     uint8_t hs_out[SLU_HANDSHAKE_OUT_BYTES];
     size_t hs_out_len;
 
+    atomic_bool threaded; /* a thread of the link's own reads, by rx_own */
     atomic_bool paused;
     atomic_bool roomy;         /* the read buffer has grown */
     _Atomic uint64_t begun_ms; /* connected, or lingering since */
@@ -94,6 +99,7 @@ struct slu_link {
     bool rx_kicked;
     size_t rx_asked;
     bool rx_filled; /* the last read gave all that was asked: there may be more */
+    bool unrested;  /* frames were delivered since the last `rested` */
     slu_record_stream rx_stream;
     uint8_t *buffer;
     size_t buffer_cap;
@@ -126,7 +132,7 @@ SLU_MUST_USE int slu_link_group_new(struct slu_link_group **group,
 void slu_link_group_release(struct slu_link_group *group);
 /** Sets `stopping` and closes every link. */
 void slu_link_group_stop(struct slu_link_group *group);
-/** After stop: waits until links, the owner's aio and the clock have ended. */
+/** After stop: waits until links, their threads, the owner's aio and the clock have ended. */
 void slu_link_group_wait(struct slu_link_group *group);
 /** Sets `busy`, unless stopping. */
 bool slu_link_group_set_busy(struct slu_link_group *group);
@@ -145,13 +151,18 @@ __attribute__((format(printf, 4, 5))) void slu_link_fail_with(struct slu_link *l
                                                               const char *format, ...);
 /** Hands the aio's callback to an nng thread. */
 void slu_link_kick(nng_aio *aio);
+/** Lets the reader go on, wherever it runs; rx_busy and rx_kicked were set just now. */
+void slu_link_kick_reader(struct slu_link *link);
 
 /* ---- reader.c, writer.c ---- */
 void slu_link_rx_callback(void *link);
 void slu_link_tx_callback(void *link);
-/** Wakes the writer if it sleeps; link.mutex is held. Returns whether slu_link_kick(link->tx) has
- * to follow once the lock is given up. */
+/** Takes tx_busy if nobody has it; link.mutex is held. Returns whether slu_link_write has to follow
+ * once the lock is given up. */
 SLU_MUST_USE bool slu_link_wake_writer(struct slu_link *link);
+/** Writes on the calling thread, which has just taken tx_busy; what the socket does not take at
+ * once goes on on nng's threads, and so does the end of a link that was closed meanwhile. */
+void slu_link_write(struct slu_link *link);
 /** Gives up link.mutex, rx_busy or tx_busy (`busy`) and the reference that went with it; ends the
  * link when it is closed and this was the last thing under way. */
 void slu_link_rest(struct slu_link *link, bool *busy);

@@ -22,8 +22,12 @@ static void link_free(struct slu_link *link)
         nng_stream_free(link->stream);
     if (link->rx != NULL)
         nng_aio_reap(link->rx);
+    if (link->rx_own != NULL)
+        nng_aio_reap(link->rx_own);
     if (link->tx != NULL)
         nng_aio_reap(link->tx);
+    if (link->tx_now != NULL)
+        nng_aio_reap(link->tx_now);
     if (link->hs != NULL) {
         slu_handshake_wipe(link->hs);
         free(link->hs);
@@ -33,6 +37,7 @@ static void link_free(struct slu_link *link)
     free(link->flying);
     slu_queue_clear(&link->queue);
     free(link->buffer);
+    pthread_cond_destroy(&link->rx_wanted);
     pthread_mutex_destroy(&link->mutex);
     free(link);
     slu_link_group_release(group);
@@ -124,6 +129,7 @@ static bool mark_closed(struct slu_link *link, int error, enum slu_link_fail fai
         slu_link_hold(link);
         *kick_rx = true;
     }
+    pthread_cond_signal(&link->rx_wanted);
     return true;
 }
 
@@ -139,10 +145,11 @@ static void close_because(struct slu_link *link, int error, enum slu_link_fail f
         /* The aborts are for operations that began on a stream that nng had closed by itself. */
         nng_stream_close(link->stream);
         nng_aio_abort(link->rx, NNG_ECLOSED);
+        nng_aio_abort(link->rx_own, NNG_ECLOSED);
         nng_aio_abort(link->tx, NNG_ECLOSED);
     }
     if (kick_rx)
-        slu_link_kick(link->rx);
+        slu_link_kick_reader(link);
     slu_link_release(link);
 }
 
@@ -191,9 +198,12 @@ static struct slu_link *link_new(struct slu_link_group *group, nng_stream *strea
     link->queue.bytes_max = group->config.queue_bytes_max;
     link->begun_ms = nng_clock();
     pthread_mutex_init(&link->mutex, NULL);
+    pthread_cond_init(&link->rx_wanted, NULL);
     link->hs = calloc(1, sizeof *link->hs);
     if (link->hs == NULL || nng_aio_alloc(&link->rx, slu_link_rx_callback, link) != 0 ||
-        nng_aio_alloc(&link->tx, slu_link_tx_callback, link) != 0) {
+        nng_aio_alloc(&link->tx, slu_link_tx_callback, link) != 0 ||
+        nng_aio_alloc(&link->rx_own, NULL, NULL) != 0 ||
+        nng_aio_alloc(&link->tx_now, NULL, NULL) != 0) {
         slu_link_release(link);
         return NULL;
     }
@@ -249,8 +259,10 @@ static void tick_up(struct slu_link *link, uint64_t now_ms)
     if (!link->tx_busy && passed(now_ms, link->wrote_ms, SLU_LINK_TRIM_MS))
         slu_queue_trim(&link->queue);
     pthread_mutex_unlock(&link->mutex);
-    if (write)
+    if (write) {
+        link->tx_kicked = true; /* group.mutex is held: not the place to encrypt */
         slu_link_kick(link->tx);
+    }
     if (link->paused)
         return;
     if (idle_ms > 0 && passed(now_ms, link->read_ms, idle_ms)) {
@@ -258,7 +270,7 @@ static void tick_up(struct slu_link *link, uint64_t now_ms)
         slu_link_fail_with(link, SLU_ERR_TIMEOUT, SLU_LINK_FAIL_TIMEOUT, "nothing heard for %u ms",
                            idle_ms);
     } else if (link->roomy && passed(now_ms, link->read_ms, SLU_LINK_TRIM_MS)) {
-        nng_aio_abort(link->rx, NNG_EAGAIN);
+        nng_aio_abort(link->threaded ? link->rx_own : link->rx, NNG_EAGAIN);
     }
 }
 
@@ -283,27 +295,40 @@ void slu_link_tick(struct slu_link *link, uint64_t now_ms)
 
 /* ---- what the owner asks ---- */
 
-int slu_link_send(struct slu_link *link, const void *head, size_t head_len, const void *body,
-                  size_t body_len)
+int slu_link_append(struct slu_link *link, const void *head, size_t head_len, const void *body,
+                    size_t body_len)
 {
     if (head_len > SLU_FRAME_BYTES_MAX || body_len > SLU_FRAME_BYTES_MAX - head_len ||
         head_len + body_len == 0)
         return SLU_ERR_LIMIT;
-    bool kick = false;
     int rc = SLU_ERR_CLOSED;
     pthread_mutex_lock(&link->mutex);
     if (link->up && !link->closed) {
         rc = slu_queue_append(&link->queue, head, head_len, body, body_len);
-        if (rc == 0)
-            kick = slu_link_wake_writer(link);
-        else if (rc == SLU_ERR_BUSY)
+        if (rc == SLU_ERR_BUSY)
             link->want_drained = true;
     }
     pthread_mutex_unlock(&link->mutex);
-    if (kick)
-        slu_link_kick(link->tx);
     if (rc == SLU_ERR_BUSY)
         atomic_fetch_add_explicit(&link->group->counters->busy_drops, 1, memory_order_relaxed);
+    return rc;
+}
+
+void slu_link_flush(struct slu_link *link)
+{
+    pthread_mutex_lock(&link->mutex);
+    bool write = link->up && link->queue.head != NULL && slu_link_wake_writer(link);
+    pthread_mutex_unlock(&link->mutex);
+    if (write)
+        slu_link_write(link);
+}
+
+int slu_link_send(struct slu_link *link, const void *head, size_t head_len, const void *body,
+                  size_t body_len)
+{
+    int rc = slu_link_append(link, head, head_len, body, body_len);
+    if (rc == 0 || rc == SLU_ERR_BUSY)
+        slu_link_flush(link);
     return rc;
 }
 
@@ -338,7 +363,7 @@ void slu_link_resume_reading(struct slu_link *link)
     }
     pthread_mutex_unlock(&link->mutex);
     if (kick)
-        slu_link_kick(link->rx);
+        slu_link_kick_reader(link);
 }
 
 void slu_link_set_user(struct slu_link *link, void *user)

@@ -5,16 +5,18 @@
  * arrive in the order in which they were sent, each once, or the link goes down.
  *
  *      slu_link_send ─▶ bounded queue ─▶ seal a record ─▶ nng stream ─▶ open it ─▶ handler.frame
- *      (any thread)     BUSY when full   (one nng thread at a time)     (one nng thread at a time)
+ *      (any thread)     BUSY when full   (the sender, or an nng thread  (one nng thread at a time)
+ *                                         while the socket is full)
  *
  *      slu_listener   accepts; up/frame/down of many links          (daemon)
  *      slu_dialer     one link at a time, redials for ever           (daemon, to one peer)
  *      slu_link_connect   one link, blocking, no redial              (client library)
  *
- * Threads: handler functions run on nng's threads and must not block. For one link `up`, `frame`
- * and `down` never run at the same time; `drained` may run beside `frame` but never before `up` has
- * begun or after `down`. Different links are concurrent. Every function below may be called from
- * any thread and from handler functions, except the blocking ones, which say so.
+ * Threads: handler functions run on nng's threads, or on the link's own (config.reader_threads),
+ * and must not block for long. For one link `up`, `frame`, `rested` and `down` never run at the
+ * same time; `drained` may run beside `frame` but never before `up` has begun or after `down`.
+ * Different links are concurrent. Every function below may be called from any thread and from
+ * handler functions, except the blocking ones, which say so.
  *
  * Ownership: links are reference counted. A link passed to a handler is borrowed; who keeps it past
  * `down` calls slu_link_hold, and later slu_link_release. After `down` a held link is inert: send
@@ -115,6 +117,8 @@ struct slu_link_config {
     const uint8_t (*peers)[32];
     uint16_t peers_count;
     bool refuse_clients; /* [false] listener: peers only */
+    bool reader_threads; /* [false] each link that is up is read by a thread of its own: for few
+                          * links that carry much */
     /* Dialing: the node key that the server must prove; has_expect false accepts any. */
     bool has_expect; /* [false] */
     uint8_t expect_public32[32];
@@ -143,6 +147,9 @@ struct slu_link_handler {
     void (*up)(void *context, struct slu_link *link);
     /** One frame; `data` is valid during the call only. */
     void (*frame)(void *context, struct slu_link *link, const uint8_t *data, size_t len);
+    /** Every frame that has arrived was delivered: what the owner gathered from them can be dealt
+     * with in one go. */
+    void (*rested)(void *context, struct slu_link *link);
     /** After a BUSY, the queue has fallen under half of queue_bytes_max: send again. */
     void (*drained)(void *context, struct slu_link *link);
     /** The last call for a link that was up: `error` is 0 after a local slu_link_close, else
@@ -153,9 +160,15 @@ struct slu_link_handler {
 
 /* ---- a link ---- */
 
-/** Queues one frame of head_len + body_len bytes, copied (either part may be empty, not both).
+/** Queues one frame of head_len + body_len bytes, copied (either part may be empty, not both), for
+ * the next flush: frames that belong together share a record and a system call.
  * Errors: LIMIT (0 or more than SLU_FRAME_BYTES_MAX bytes), BUSY (queue full, not queued, counted;
- * `drained` will follow), CLOSED, MEMORY. */
+ * `drained` will follow once there is room), CLOSED, MEMORY. */
+SLU_MUST_USE int slu_link_append(struct slu_link *link, const void *head, size_t head_len,
+                                 const void *body, size_t body_len);
+/** Begins to write what is queued, on the calling thread as far as the socket takes it at once. */
+void slu_link_flush(struct slu_link *link);
+/** Append and flush in one. */
 SLU_MUST_USE int slu_link_send(struct slu_link *link, const void *head, size_t head_len,
                                const void *body, size_t body_len);
 /** Bytes accepted by slu_link_send and not yet handed to the operating system. */

@@ -1,5 +1,6 @@
 /* The writing half of a link: one holder of tx_busy at a time seals the next record, outside of all
- * locks, and hands it to the stream. */
+ * locks, and hands it to the stream: the sender itself as far as the socket takes it, then nng's
+ * callback. */
 #include "link/group.h"
 
 bool slu_link_wake_writer(struct slu_link *link)
@@ -7,20 +8,49 @@ bool slu_link_wake_writer(struct slu_link *link)
     if (link->tx_busy || link->closed)
         return false;
     link->tx_busy = true;
-    link->tx_kicked = true;
     slu_link_hold(link);
     return true;
 }
 
-static void write_some(struct slu_link *link)
+static void wrote(struct slu_link *link, size_t count)
 {
-    nng_iov iov = {.iov_buf = (void *)(uintptr_t)link->tx_at, .iov_len = link->tx_left};
-    slu_link_hold(link); /* the callback may run, and end the link, before send returns */
-    nng_aio_set_iov(link->tx, 1, &iov);
-    nng_stream_send(link->stream, link->tx);
-    if (link->closed)
-        nng_aio_abort(link->tx, NNG_ECLOSED);
-    slu_link_release(link);
+    link->tx_at += count;
+    link->tx_left -= count;
+    link->wrote_ms = nng_clock();
+    atomic_fetch_add_explicit(&link->group->counters->bytes_out, count, memory_order_relaxed);
+}
+
+/* Hands the socket what it takes at once; true: something was taken, or the stream is broken (the
+ * callback's aio will say so). An aio without a callback costs no hand-over to nng's task threads,
+ * which a full one (abort, then again with the callback) would have needed anyway. */
+static bool write_at_once(struct slu_link *link, nng_iov *iov)
+{
+    nng_aio_set_iov(link->tx_now, 1, iov);
+    nng_stream_send(link->stream, link->tx_now);
+    nng_aio_abort(link->tx_now, NNG_EAGAIN);
+    nng_aio_wait(link->tx_now);
+    if (nng_aio_result(link->tx_now) != 0)
+        return false;
+    wrote(link, nng_aio_count(link->tx_now));
+    return true;
+}
+
+/* Writes what stands at tx_at. True: all of it; false: the callback goes on with the rest. */
+static bool write_some(struct slu_link *link)
+{
+    while (link->tx_left > 0) {
+        nng_iov iov = {.iov_buf = (void *)(uintptr_t)link->tx_at, .iov_len = link->tx_left};
+        if (write_at_once(link, &iov))
+            continue;
+        slu_link_hold(link); /* the callback may run, and end the link, before send returns */
+        nng_aio_set_iov(link->tx, 1, &iov);
+        nng_stream_send(link->stream, link->tx);
+        if (link->closed)
+            nng_aio_abort(link->tx, NNG_ECLOSED);
+        slu_link_release(link);
+        return false;
+    }
+    return true;
 }
 
 enum next { NEXT_NONE, NEXT_BYTES, NEXT_CHUNK, NEXT_KEEPALIVE };
@@ -69,25 +99,41 @@ static bool settle(struct slu_link *link)
     return drained;
 }
 
-static void write_next(struct slu_link *link)
+/* Writes until nothing is queued, the socket is full, or the link is closed. The caller holds
+ * tx_busy. `inside`: on an nng thread; only there the owner's functions are called, so elsewhere
+ * the callback is made to go on when they are due. */
+static void write_on(struct slu_link *link, bool inside)
 {
     const struct slu_link_handler *handler = &link->group->handler;
-    pthread_mutex_lock(&link->mutex);
-    while (!link->closed && settle(link)) {
-        pthread_mutex_unlock(&link->mutex);
-        if (handler->drained != NULL)
-            handler->drained(handler->context, link);
+    enum next next;
+    do {
         pthread_mutex_lock(&link->mutex);
-    }
-    enum next next = link->closed ? NEXT_NONE : choose(link);
-    if (next == NEXT_NONE) {
-        slu_link_rest(link, &link->tx_busy);
-        return;
-    }
-    pthread_mutex_unlock(&link->mutex);
-    if (next != NEXT_BYTES)
-        seal(link, next);
-    write_some(link);
+        if (!inside && (link->closed || link->want_drained)) {
+            pthread_mutex_unlock(&link->mutex);
+            link->tx_kicked = true;
+            slu_link_kick(link->tx);
+            return;
+        }
+        if (!link->closed && settle(link)) {
+            pthread_mutex_unlock(&link->mutex);
+            if (handler->drained != NULL)
+                handler->drained(handler->context, link);
+            pthread_mutex_lock(&link->mutex);
+        }
+        next = link->closed ? NEXT_NONE : choose(link);
+        if (next == NEXT_NONE) {
+            slu_link_rest(link, &link->tx_busy);
+            return;
+        }
+        pthread_mutex_unlock(&link->mutex);
+        if (next != NEXT_BYTES)
+            seal(link, next);
+    } while (write_some(link));
+}
+
+void slu_link_write(struct slu_link *link)
+{
+    write_on(link, false);
 }
 
 void slu_link_tx_callback(void *argument)
@@ -97,17 +143,11 @@ void slu_link_tx_callback(void *argument)
         link->tx_kicked = false;
     } else {
         int rv = nng_aio_result(link->tx);
-        size_t count = rv == 0 ? nng_aio_count(link->tx) : 0;
         if (rv != 0)
             slu_link_fail_with(link, SLU_ERR_CLOSED, SLU_LINK_FAIL_CLOSED, "write: %s",
                                nng_strerror(rv));
-        link->tx_at += count;
-        link->tx_left -= count;
-        link->wrote_ms = nng_clock();
-        atomic_fetch_add_explicit(&link->group->counters->bytes_out, count, memory_order_relaxed);
+        wrote(link, rv == 0 ? nng_aio_count(link->tx) : 0);
     }
-    if (link->tx_left > 0 && !link->closed)
-        write_some(link);
-    else
-        write_next(link);
+    if (link->closed || write_some(link))
+        write_on(link, true);
 }

@@ -1,6 +1,7 @@
 #include "node/commit.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "node/clock.h"
@@ -9,12 +10,14 @@
 
 #define GROUP_TURNS 8u
 #define GROUP_BYTES (8u * 1024u * 1024u)
+#define NOW_BYTES   (256u * 1024u) /* of effects: more is worth a thread of its own */
 
 struct slu_commit {
     struct slu_commit_config config;
     struct slu_ring queue;
     pthread_t thread;
-    bool failed;
+    _Atomic uint32_t queued; /* turns with the thread, until they are given back */
+    bool failed;             /* whoever has the turns */
 };
 
 /* Adds a turn's records to the open write; false when it has none. */
@@ -85,6 +88,23 @@ static void execute(struct slu_commit *c, const struct slu_effects *effects)
     }
 }
 
+/* Writes and executes turns, and gives them back. */
+static void carry_out(struct slu_commit *c, struct slu_turn **turns, uint32_t count)
+{
+    for (uint32_t first = 0; first < count;) {
+        uint32_t written = c->failed ? 0 : write_group(c, turns + first, count - first);
+        for (uint32_t i = 0; i < written; i++)
+            execute(c, turns[first + i]->effects);
+        if (written > 0)
+            c->config.flushed(c->config.context);
+        /* After a failure the turns go back unexecuted, so that the core's thread can end. */
+        uint32_t back = written > 0 ? written : count - first;
+        for (uint32_t i = 0; i < back; i++)
+            c->config.done(c->config.context, turns[first + i]);
+        first += back;
+    }
+}
+
 static void *commit_thread(void *context)
 {
     struct slu_commit *c = context;
@@ -96,19 +116,20 @@ static void *commit_thread(void *context)
         struct slu_turn *turns[GROUP_TURNS];
         for (uint32_t i = 0; i < count; i++)
             turns[i] = items[i];
-        for (uint32_t first = 0; first < count;) {
-            uint32_t written = c->failed ? 0 : write_group(c, turns + first, count - first);
-            for (uint32_t i = 0; i < written; i++)
-                execute(c, turns[first + i]->effects);
-            if (written > 0)
-                c->config.flushed(c->config.context);
-            /* After a failure the turns go back unexecuted, so that the core's thread can end. */
-            uint32_t back = written > 0 ? written : count - first;
-            for (uint32_t i = 0; i < back; i++)
-                c->config.done(c->config.context, turns[first + i]);
-            first += back;
-        }
+        carry_out(c, turns, count);
+        atomic_fetch_sub(&c->queued, count);
     }
+}
+
+bool slu_commit_idle(struct slu_commit *commit, const struct slu_turn *turn)
+{
+    /* Only the caller adds to it, so a zero stays one. */
+    return atomic_load(&commit->queued) == 0 && turn->effects->bytes.used_bytes <= NOW_BYTES;
+}
+
+void slu_commit_now(struct slu_commit *commit, struct slu_turn *turn)
+{
+    carry_out(commit, &turn, 1);
 }
 
 int slu_commit_start(struct slu_commit **commit, const struct slu_commit_config *config)
@@ -132,6 +153,7 @@ int slu_commit_start(struct slu_commit **commit, const struct slu_commit_config 
 
 void slu_commit_put(struct slu_commit *commit, struct slu_turn *turn)
 {
+    atomic_fetch_add(&commit->queued, 1);
     SLU_CHECK(slu_ring_put(&commit->queue, turn, 0, 100) == 0);
 }
 

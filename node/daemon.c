@@ -22,8 +22,6 @@
 #include "node/survey.h"
 #include "sluice/error.h"
 
-#define VERIFY_WORKERS 1u
-
 struct slu_daemon {
     struct slu_node_config config;
     struct slu_genesis genesis;
@@ -44,14 +42,15 @@ struct slu_daemon {
     struct slu_retention *retention;
     struct slu_http *http;
     struct slu_survey survey;
-    uint8_t *send_buffer;   /* the commit thread's */
-    uint64_t own_delivered; /* the commit thread's: of the DELIVERED record just written */
+    bool at_once;           /* the turn is carried out by the core's runner */
+    uint8_t *send_buffer;   /* of whoever executes effects */
+    uint64_t own_delivered; /* the same: of the DELIVERED record just written */
     int failure_fd;
     pthread_mutex_t failing;
     char failure[1024];
 };
 
-/* ---- effects, on the commit thread ---- */
+/* ---- effects, on the thread that carries out the turn ---- */
 
 static void note_own_position(struct slu_daemon *d, const struct slu_effect *effect)
 {
@@ -84,7 +83,7 @@ static void on_effect(void *context, const struct slu_effect *e)
         slu_history_serve(d->history, e->serve.to, &e->serve.fetch);
         break;
     case SLU_EFFECT_READ:
-        slu_history_read(d->history, e->read.tag, &e->read.key);
+        slu_history_read(d->history, e->read.tag, &e->read.key, d->at_once);
         break;
     case SLU_EFFECT_ADMITTED:
         slu_gateway_admitted(d->gateway, e->admitted.token, e->admitted.items, e->admitted.count,
@@ -112,6 +111,7 @@ static void on_effect(void *context, const struct slu_effect *e)
 static void on_flushed(void *context)
 {
     struct slu_daemon *d = context;
+    slu_peers_flush(d->peers);
     slu_gateway_flushed(d->gateway);
 }
 
@@ -121,10 +121,14 @@ static void on_done(void *context, struct slu_turn *turn)
     slu_runtime_turn_done(d->runtime, turn);
 }
 
-static void on_turn(void *context, struct slu_turn *turn)
+static void on_turn(void *context, struct slu_turn *turn, bool pressed)
 {
     struct slu_daemon *d = context;
-    slu_commit_put(d->commit, turn);
+    d->at_once = !pressed && slu_commit_idle(d->commit, turn);
+    if (d->at_once)
+        slu_commit_now(d->commit, turn);
+    else
+        slu_commit_put(d->commit, turn);
 }
 
 static void on_failed(void *context, const char *words)
@@ -264,8 +268,7 @@ static int start_rooms(struct slu_daemon *d)
     if (error == 0)
         error = slu_runtime_new(&d->runtime, &runtime);
     if (error == 0)
-        error =
-            slu_inbound_start(&d->inbound, &d->genesis, d->runtime, &d->metrics, VERIFY_WORKERS);
+        error = slu_inbound_new(&d->inbound, &d->genesis, d->runtime, &d->metrics);
     peers.inbound = d->inbound;
     peers.runtime = d->runtime;
     if (error == 0)
@@ -325,7 +328,6 @@ static int open_doors(struct slu_daemon *d, const char *config_path, char *why, 
                                     .self = d->config.index,
                                     .started_ms = slu_monotonic_ms(),
                                     .runtime = d->runtime,
-                                    .inbound = d->inbound,
                                     .history = d->history,
                                     .peers = d->peers,
                                     .gateway = d->gateway,
@@ -418,7 +420,7 @@ void slu_daemon_stop(struct slu_daemon *d)
     slu_history_stop(d->history);
     slu_gateway_stop(d->gateway);
     slu_stream_stop(d->stream);
-    slu_inbound_stop(d->inbound);
+    slu_inbound_free(d->inbound);
     slu_peers_free(d->peers);
     slu_runtime_free(d->runtime);
     slu_disk_close(d->disk);

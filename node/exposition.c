@@ -141,17 +141,16 @@ static void queues(FILE *out, const struct slu_survey *s)
         const char *name;
         struct slu_ring_fill fill;
     } rows[] = {{"core", slu_runtime_fill(s->runtime)},
-                {"verify", slu_inbound_fill(s->inbound)},
                 {"history", slu_history_fill(s->history)},
                 {"gateway", slu_gateway_fill(s->gateway)}};
     head(out, "sluice_queue_items", "gauge", "Items waiting in a queue.");
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         fprintf(out, "sluice_queue_items{queue=\"%s\"} %u\n", rows[i].name, rows[i].fill.items);
     head(out, "sluice_queue_bytes", "gauge", "Bytes waiting in a queue.");
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         fprintf(out, "sluice_queue_bytes{queue=\"%s\"} %zu\n", rows[i].name, rows[i].fill.bytes);
     head(out, "sluice_queue_refused_total", "counter", "Items that met a full queue.");
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         fprintf(out, "sluice_queue_refused_total{queue=\"%s\"} %" PRIu64 "\n", rows[i].name,
                 rows[i].fill.refused);
 }

@@ -259,6 +259,7 @@ static void *gateway_thread(void *context)
         for (uint32_t i = 0; i < count; i++)
             handle(g, items[i]);
         until_us = slu_queries_tick(g->queries);
+        slu_runtime_run(g->config.runtime);
         if (g->leaving_count > 0 && close_leaving(g, false)) {
             uint64_t look_us = slu_now_us() + LEAVING_US;
             until_us = until_us < look_us ? until_us : look_us;

@@ -2,6 +2,7 @@
  * commit thread waits for a disk:
  *
  *     READ effect  ─▶ queue ─▶ the BATCH record ─▶ BODY event, in the order of the READs
+ *                  ─▶ or at once, while nothing is queued and the core's runner has the time
  *     SERVE effect ─▶ queue ─▶ slu_serve ─▶ the asking peer's link
  *
  * READs are bounded by the core and never dropped; SERVEs beyond a few per peer, or for a link that
@@ -29,9 +30,11 @@ struct slu_history_config {
 /** Starts the thread. Errors: MEMORY, IO. */
 SLU_MUST_USE int slu_history_start(struct slu_history **history,
                                    const struct slu_history_config *config);
-/** Queues a READ. The commit thread. */
-void slu_history_read(struct slu_history *history, uint64_t tag, const struct slu_record_key *key);
-/** Queues a SERVE. The commit thread. */
+/** A READ: queued, or with `now` done at once if no other READ is under way. The thread that
+ * carries out the turn. */
+void slu_history_read(struct slu_history *history, uint64_t tag, const struct slu_record_key *key,
+                      bool now);
+/** Queues a SERVE. The thread that carries out the turn. */
 void slu_history_serve(struct slu_history *history, uint16_t to, const struct slu_fetch *fetch);
 /** Ends the thread, frees. After the commit thread has ended. NULL is allowed. */
 void slu_history_stop(struct slu_history *history);

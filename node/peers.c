@@ -8,11 +8,14 @@
 #include "node/log.h"
 #include "sluice/error.h"
 
+#define FLUSH_BYTES (64u * 1024u)
+
 /* A link that is up. Lives until it is down and none of its frames is on its way. */
 struct peer_link {
     struct slu_flow flow; /* first: frames know their peer_link by it */
     _Atomic uint32_t references;
     uint16_t node;
+    bool unflushed; /* the table's lock */
 };
 
 struct slu_peers {
@@ -55,6 +58,7 @@ static void tell_core(struct slu_peers *peers, uint16_t node)
     input->free = input_free;
     if (slu_runtime_push(peers->config.runtime, input, 100) != 0)
         free(input); /* the protocol's own resending does without */
+    slu_runtime_run(peers->config.runtime);
 }
 
 static void on_up(void *context, struct slu_link *link)
@@ -94,6 +98,13 @@ static void on_frame(void *context, struct slu_link *link, const uint8_t *data, 
         return;
     atomic_fetch_add(&p->references, 1);
     slu_inbound_frame(peers->config.inbound, p->node, &p->flow, frame_released, data, len);
+}
+
+static void on_rested(void *context, struct slu_link *link)
+{
+    struct slu_peers *peers = context;
+    (void)link;
+    slu_runtime_run(peers->config.runtime);
 }
 
 static void on_down(void *context, struct slu_link *link, int error, const char *reason)
@@ -148,6 +159,7 @@ static struct slu_link_config link_config(const struct slu_peers *p)
     config.peers = p->keys;
     config.peers_count = c->genesis->n;
     config.refuse_clients = true;
+    config.reader_threads = true;
     config.handshake_ms = c->handshake_ms;
     config.queue_bytes_max = c->queue_bytes_max;
     config.fail_burst = c->fail_burst;
@@ -162,7 +174,7 @@ int slu_peers_start(struct slu_peers *peers, char *why, size_t why_cap)
     const struct slu_genesis *g = peers->config.genesis;
     struct slu_link_config config = link_config(peers);
     struct slu_link_handler handler = {
-        .context = peers, .up = on_up, .frame = on_frame, .down = on_down};
+        .context = peers, .up = on_up, .frame = on_frame, .rested = on_rested, .down = on_down};
     int error = slu_listener_start(&peers->listener, peers->config.listen_url, &config, &handler,
                                    why, why_cap);
     for (uint16_t j = (uint16_t)(peers->config.self + 1); j < g->n && error == 0; j++) {
@@ -198,7 +210,9 @@ void slu_peers_free(struct slu_peers *peers)
 static void send_one(struct slu_peers *peers, uint16_t to, const uint8_t *frame, size_t len)
 {
     struct peer_link *p = peers->links[to];
-    int error = p == NULL ? SLU_ERR_CLOSED : slu_link_send(p->flow.link, frame, len, NULL, 0);
+    int error = p == NULL ? SLU_ERR_CLOSED : slu_link_append(p->flow.link, frame, len, NULL, 0);
+    if (p != NULL)
+        p->unflushed = true;
     slu_metrics_add(peers->config.metrics,
                     error == 0              ? SLU_METRIC_SENT
                     : error == SLU_ERR_BUSY ? SLU_METRIC_SEND_BUSY
@@ -221,6 +235,28 @@ void slu_peers_send(struct slu_peers *peers, uint8_t *buffer, uint16_t to, uint8
             send_one(peers, j, buffer, len);
     }
     pthread_mutex_unlock(&peers->lock);
+    if (len >= FLUSH_BYTES)
+        slu_peers_flush(
+            peers); /* long enough to be worth its own record, and its receiver's time */
+}
+
+void slu_peers_flush(struct slu_peers *peers)
+{
+    struct slu_link *links[SLU_NODES_MAX];
+    uint32_t count = 0;
+    pthread_mutex_lock(&peers->lock);
+    for (uint16_t j = 0; j < peers->config.genesis->n; j++) {
+        struct peer_link *p = peers->links[j];
+        if (p == NULL || !p->unflushed)
+            continue;
+        p->unflushed = false;
+        links[count++] = slu_link_hold(p->flow.link);
+    }
+    pthread_mutex_unlock(&peers->lock);
+    for (uint32_t i = 0; i < count; i++) {
+        slu_link_flush(links[i]);
+        slu_link_release(links[i]);
+    }
 }
 
 bool slu_peers_has_room(struct slu_peers *peers, uint16_t to)

@@ -3,7 +3,7 @@
  *     node i dials every j > i and lets in every j < i; a newer link of a peer replaces the older
  *
  *     inbound:   link ─▶ node/inbound ─▶ core
- *     outbound:  SEND effects ─▶ slu_peers_send ─▶ the link's bounded queue
+ *     outbound:  SEND effects ─▶ slu_peers_send ─▶ the link's bounded queue ─▶ slu_peers_flush
  *
  * No link, or a full queue: the message is dropped and counted; the protocol repeats what matters
  * (docs/PROTOCOL.md clauses 2.4, 3.10). */
@@ -41,11 +41,13 @@ void slu_peers_free(struct slu_peers *peers);
 
 #define SLU_PEER_BUFFER_BYTES (SLU_FRAME_BYTES_MAX + 1024u)
 
-/** Sends one message to `to`, or to all with SLU_TO_ALL. `buffer` of SLU_PEER_BUFFER_BYTES is the
- * calling thread's. Any thread. */
+/** Queues one message to `to`, or to all with SLU_TO_ALL, for the next flush. `buffer` of
+ * SLU_PEER_BUFFER_BYTES is the calling thread's. Any thread. */
 void slu_peers_send(struct slu_peers *peers, uint8_t *buffer, uint16_t to, uint8_t kind,
                     const uint8_t *body, size_t body_len, const uint8_t *payload,
                     size_t payload_len);
+/** Begins to write what was queued, by anyone, since the last flush. Any thread. */
+void slu_peers_flush(struct slu_peers *peers);
 /** Whether at least half of the queue of `to`'s link is free. */
 bool slu_peers_has_room(struct slu_peers *peers, uint16_t to);
 

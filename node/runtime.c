@@ -10,8 +10,10 @@
 #include "sluice/error.h"
 
 #define RING_ITEMS  8192u
-#define RING_BYTES  (16u * 1024u * 1024u)
+#define RING_BYTES  (48u * 1024u * 1024u) /* the shares of all links, and clients */
 #define TURNS       4u
+#define RUN_TURNS   8u                   /* in one call of slu_runtime_run */
+#define PRESSED     64u                  /* inputs that wait: no time to sync here */
 #define TURN_BYTES  (2u * 1024u * 1024u) /* of inputs that one turn keeps alive */
 #define BURST_ITEMS 256u
 
@@ -22,9 +24,20 @@ struct slu_runtime {
     struct slu_turn *turns[TURNS];
     pthread_t thread;
     bool started;
+
+    pthread_mutex_t owner; /* held by whoever steps the core; covers up to the next mark */
+    bool running;          /* between START and the end */
+    struct slu_turn *turn; /* the one being filled; NULL: none taken yet */
     uint64_t deadline_ms;
     bool idle_turn; /* the last turn had no effects */
     uint64_t published_ms, progress_ms, progress_height;
+
+    pthread_mutex_t bell_lock; /* what wakes the core's thread */
+    pthread_cond_t bell;
+    bool rung;
+    uint64_t wake_us;   /* when the core next needs it; set by whoever ended a turn */
+    uint64_t sleeps_us; /* until when it sleeps; 0: it does not */
+
     pthread_mutex_t view_lock;
     struct slu_core_view view;
 };
@@ -63,6 +76,13 @@ int slu_runtime_new(struct slu_runtime **runtime, const struct slu_runtime_confi
         return SLU_ERR_MEMORY;
     rt->config = *config;
     rt->deadline_ms = UINT64_MAX;
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&rt->bell, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&rt->owner, NULL);
+    pthread_mutex_init(&rt->bell_lock, NULL);
     pthread_mutex_init(&rt->view_lock, NULL);
     int error = slu_ring_init(&rt->inbox, RING_ITEMS, RING_BYTES);
     if (error == 0)
@@ -88,6 +108,9 @@ void slu_runtime_free(struct slu_runtime *runtime)
         turn_free(runtime->turns[i]);
     slu_ring_destroy(&runtime->inbox);
     slu_ring_destroy(&runtime->idle);
+    pthread_cond_destroy(&runtime->bell);
+    pthread_mutex_destroy(&runtime->owner);
+    pthread_mutex_destroy(&runtime->bell_lock);
     pthread_mutex_destroy(&runtime->view_lock);
     free(runtime);
 }
@@ -108,12 +131,18 @@ void slu_runtime_turn_done(struct slu_runtime *rt, struct slu_turn *turn)
     SLU_CHECK(slu_ring_put(&rt->idle, turn, 0, 100) == 0);
 }
 
-static struct slu_turn *next_turn(struct slu_runtime *rt)
+/* A turn to fill; false: all are on their way through the commit thread and `wait` is not wanted.
+ */
+static bool next_turn(struct slu_runtime *rt, bool wait)
 {
     void *item = NULL;
-    while (slu_ring_take(&rt->idle, &item, 1, SIZE_MAX, UINT64_MAX) == 0)
-        ; /* never closed: the commit thread outlives this one */
-    return item;
+    if (rt->turn == NULL) {
+        /* Never closed: the commit thread outlives every runner. */
+        while (slu_ring_take(&rt->idle, &item, 1, SIZE_MAX, wait ? UINT64_MAX : 0) == 0 && wait)
+            ;
+        rt->turn = item;
+    }
+    return rt->turn != NULL;
 }
 
 static void step(struct slu_runtime *rt, struct slu_turn *turn, struct slu_event *event)
@@ -144,9 +173,23 @@ static void publish(struct slu_runtime *rt, uint64_t now_ms)
     pthread_mutex_unlock(&rt->view_lock);
 }
 
-/* Ends the turn and hands it on; returns the turn to use next, or NULL when it was handed on. */
-static struct slu_turn *end_turn(struct slu_runtime *rt, struct slu_turn *turn)
+/* When the core's thread is needed next. A deadline that stays past without effects must not spin.
+ */
+static uint64_t wake_us(const struct slu_runtime *rt)
 {
+    if (rt->deadline_ms == UINT64_MAX)
+        return UINT64_MAX;
+    uint64_t now_ms = slu_monotonic_ms();
+    uint64_t at_ms = rt->deadline_ms;
+    if (at_ms <= now_ms)
+        at_ms = rt->idle_turn ? now_ms + 1 : now_ms;
+    return at_ms * 1000u;
+}
+
+/* Ends the turn and hands it on. */
+static void end_turn(struct slu_runtime *rt)
+{
+    struct slu_turn *turn = rt->turn;
     struct slu_event event = {.kind = SLU_EVENT_TURN};
     step(rt, turn, &event);
     rt->deadline_ms = turn->effects->deadline_ms;
@@ -159,59 +202,121 @@ static struct slu_turn *end_turn(struct slu_runtime *rt, struct slu_turn *turn)
         stats->final_height != rt->view.stats.final_height)
         publish(rt, now_ms);
     rt->idle_turn = turn->effects->count == 0;
-    if (!rt->idle_turn) {
-        rt->config.execute(rt->config.context, turn);
-        return NULL;
+    if (rt->idle_turn) {
+        free_inputs(turn);
+        slu_effects_reset(turn->effects);
+        return;
     }
-    free_inputs(turn);
-    slu_effects_reset(turn->effects);
-    return turn;
+    rt->turn = NULL;
+    rt->config.execute(rt->config.context, turn, slu_ring_fill(&rt->inbox).items >= PRESSED);
 }
 
-/* When to wake without input. A deadline that stays past without effects must not spin. */
-static uint64_t wake_us(const struct slu_runtime *rt)
+static bool has_input(struct slu_runtime *rt)
 {
-    if (rt->deadline_ms == UINT64_MAX)
-        return UINT64_MAX;
-    uint64_t now_ms = slu_monotonic_ms();
-    uint64_t at_ms = rt->deadline_ms;
-    if (at_ms <= now_ms)
-        at_ms = rt->idle_turn ? now_ms + 1 : now_ms;
-    return at_ms * 1000u;
+    return slu_ring_fill(&rt->inbox).items > 0;
+}
+
+/* One turn over what is queued, or over a timer that is due; false: nothing to do, or no turn is
+ * free. The caller has the core. */
+static bool run_turn(struct slu_runtime *rt, bool wait)
+{
+    void *burst[BURST_ITEMS];
+    bool timer = rt->deadline_ms <= slu_monotonic_ms();
+    if (!rt->running || (!timer && !has_input(rt)) || !next_turn(rt, wait))
+        return false;
+    uint32_t count = slu_ring_take(&rt->inbox, burst, BURST_ITEMS, TURN_BYTES, 0);
+    rt->turn->began_us = slu_now_us();
+    for (uint32_t i = 0; i < count; i++) {
+        struct slu_input *input = burst[i];
+        rt->turn->inputs[rt->turn->input_count++] = input;
+        step(rt, rt->turn, &input->event);
+        if (rt->turn->effects->nearly_full && i + 1 < count) {
+            end_turn(rt);
+            (void)next_turn(rt, true);
+            rt->turn->began_us = slu_now_us();
+        }
+    }
+    if (count == 0) {
+        struct slu_event event = {.kind = SLU_EVENT_TIMER};
+        step(rt, rt->turn, &event);
+    }
+    end_turn(rt);
+    return count > 0 || !rt->idle_turn;
+}
+
+/* Tells the core's thread when it is needed; it is woken if it would sleep past that. The caller
+ * has the core, so that the newest word counts. */
+static void set_wake(struct slu_runtime *rt, uint64_t at_us)
+{
+    pthread_mutex_lock(&rt->bell_lock);
+    rt->wake_us = at_us;
+    if (at_us < rt->sleeps_us) {
+        rt->rung = true;
+        pthread_cond_signal(&rt->bell);
+    }
+    pthread_mutex_unlock(&rt->bell_lock);
+}
+
+void slu_runtime_run(struct slu_runtime *rt)
+{
+    uint32_t turns = 0;
+    bool able = true;
+    /* Who does not get the core leaves its input to whoever has it, who looks again after letting
+     * it go: so nothing is left behind. */
+    while (able && has_input(rt) && pthread_mutex_trylock(&rt->owner) == 0) {
+        while (able && has_input(rt)) {
+            able = turns++ < RUN_TURNS && run_turn(rt, false);
+        }
+        set_wake(rt, able ? wake_us(rt) : 0);
+        pthread_mutex_unlock(&rt->owner);
+    }
+}
+
+/* ---- the core's thread ---- */
+
+static void sleep_until_wanted(struct slu_runtime *rt)
+{
+    pthread_mutex_lock(&rt->bell_lock);
+    while (!rt->rung && slu_now_us() < rt->wake_us) {
+        rt->sleeps_us = rt->wake_us;
+        struct timespec until = {.tv_sec = (time_t)(rt->wake_us / 1000000u),
+                                 .tv_nsec = (long)(rt->wake_us % 1000000u) * 1000};
+        if (rt->wake_us == UINT64_MAX)
+            pthread_cond_wait(&rt->bell, &rt->bell_lock);
+        else
+            pthread_cond_timedwait(&rt->bell, &rt->bell_lock, &until);
+    }
+    rt->rung = false;
+    rt->sleeps_us = 0;
+    pthread_mutex_unlock(&rt->bell_lock);
+}
+
+static void begin(struct slu_runtime *rt)
+{
+    struct slu_event event = {.kind = SLU_EVENT_START};
+    pthread_mutex_lock(&rt->owner);
+    (void)next_turn(rt, true);
+    rt->turn->began_us = slu_now_us();
+    step(rt, rt->turn, &event);
+    end_turn(rt);
+    rt->running = true;
+    pthread_mutex_unlock(&rt->owner);
 }
 
 static void *core_thread(void *context)
 {
     struct slu_runtime *rt = context;
-    void *burst[BURST_ITEMS];
-    struct slu_turn *turn = next_turn(rt);
-    struct slu_event event = {.kind = SLU_EVENT_START};
-    turn->began_us = slu_now_us();
-    step(rt, turn, &event);
-    turn = end_turn(rt, turn);
-    for (;;) {
-        if (turn == NULL)
-            turn = next_turn(rt);
-        uint32_t count = slu_ring_take(&rt->inbox, burst, BURST_ITEMS, TURN_BYTES, wake_us(rt));
-        if (count == 0 && slu_ring_closed(&rt->inbox))
-            break;
-        turn->began_us = slu_now_us();
-        for (uint32_t i = 0; i < count; i++) {
-            struct slu_input *input = burst[i];
-            turn->inputs[turn->input_count++] = input;
-            step(rt, turn, &input->event);
-            if (turn->effects->nearly_full && i + 1 < count) {
-                turn = end_turn(rt, turn);
-                if (turn == NULL)
-                    turn = next_turn(rt);
-                turn->began_us = slu_now_us();
-            }
-        }
-        if (count == 0) {
-            event = (struct slu_event){.kind = SLU_EVENT_TIMER};
-            step(rt, turn, &event);
-        }
-        turn = end_turn(rt, turn);
+    begin(rt);
+    for (bool more = true; more;) {
+        pthread_mutex_lock(&rt->owner);
+        while (run_turn(rt, true))
+            ;
+        more = !slu_ring_closed(&rt->inbox) || has_input(rt);
+        rt->running = more;
+        set_wake(rt, wake_us(rt));
+        pthread_mutex_unlock(&rt->owner);
+        if (more && !has_input(rt))
+            sleep_until_wanted(rt);
     }
     return NULL;
 }
@@ -229,6 +334,10 @@ int slu_runtime_start(struct slu_runtime *runtime)
 void slu_runtime_stop(struct slu_runtime *runtime)
 {
     slu_ring_close(&runtime->inbox);
+    pthread_mutex_lock(&runtime->bell_lock);
+    runtime->rung = true;
+    pthread_cond_signal(&runtime->bell);
+    pthread_mutex_unlock(&runtime->bell_lock);
     if (runtime->started)
         pthread_join(runtime->thread, NULL);
     runtime->started = false;

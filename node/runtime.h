@@ -1,15 +1,20 @@
-/* The core's thread. It alone owns the core: it feeds it bursts of inputs, ends each burst as a
- * turn, and hands the turn to the commit thread (node/commit.h), running ahead of the disk by a few
- * turns.
+/* Who steps the core. One thread at a time has it, but not always the same one: whoever brings
+ * input and finds the core idle runs it there and then, which saves waking another thread on every
+ * hop of every message. The core's own thread does what nobody else can: timers, and sustained
+ * load.
  *
- *     verify workers ─┐                                   ┌─▶ turn ─▶ commit: sync, then effects
- *     gateway        ─┼─▶ ring ─▶ slu_core_step ... TURN ─┤              │
- *     history (BODY) ─┘                                   └◀── free turn ◀┘
+ *     links (checked frames) ─┐                  ┌─ slu_runtime_run: free? a few turns at once
+ *     gateway (clients)      ─┼─ push ─▶ ring ─▶ ┤
+ *     history (bodies)       ─┘                  └─ the core's thread: deadlines, and what is left
  *
- * Full ring: verify workers and history wait (their links then pause), the gateway refuses "busy"
- * above half. No free turn: the thread waits, inputs gather, and the next turn is larger: that is
- * the group commit. Ownership: an input belongs to the runtime from push on, until the effects of
- * its turn were executed; then its `free` is called (on the commit thread, or on the core's). */
+ *     turn: slu_core_step ... TURN ─▶ commit: here and now, or on its thread (node/commit.h)
+ *
+ * Rules: who has pushed calls slu_runtime_run before it waits for anything. A runner stops after
+ * RUN_TURNS turns, so that no thread of others is kept; then the core's thread has it.
+ * Full ring: history waits, links are paused before it comes to that (node/inbound.h), the gateway
+ * refuses "busy" above half. No free turn: inputs gather, and the next turn is larger: that is the
+ * group commit. Ownership: an input belongs to the runtime from push on, until the effects of its
+ * turn were executed; then its `free` is called, on whichever thread that is. */
 #ifndef SLU_NODE_RUNTIME_H
 #define SLU_NODE_RUNTIME_H
 
@@ -53,8 +58,10 @@ struct slu_runtime_config {
     struct slu_core *core;
     uint16_t nodes;
     struct slu_metrics *metrics;
-    /** Takes a turn with effects (the core's thread). Given back with slu_runtime_turn_done. */
-    void (*execute)(void *context, struct slu_turn *turn);
+    /** Takes a turn with effects, on the thread that runs the core. Given back with
+     * slu_runtime_turn_done. `pressed`: more waits for the core, so that it should not wait here.
+     */
+    void (*execute)(void *context, struct slu_turn *turn, bool pressed);
     void *context;
 };
 
@@ -68,15 +75,18 @@ void slu_runtime_stop(struct slu_runtime *runtime);
 /** After stop, and after the commit thread has ended. */
 void slu_runtime_free(struct slu_runtime *runtime);
 
-/** Queues an input when the ring is at most `percent` full. Any thread. On failure the input stays
- * the caller's. Errors: BUSY, CLOSED. */
+/** Queues an input when the ring is at most `percent` full; slu_runtime_run follows. Any thread. On
+ * failure the input stays the caller's. Errors: BUSY, CLOSED. */
 SLU_MUST_USE int slu_runtime_push(struct slu_runtime *runtime, struct slu_input *input,
                                   unsigned percent);
 /** Queues an input, waiting for room; not for link handlers nor the commit thread. Errors: CLOSED.
  */
 SLU_MUST_USE int slu_runtime_push_wait(struct slu_runtime *runtime, struct slu_input *input);
+/** Runs the core on what is queued, unless another thread has it and thereby does so. May take the
+ * time of a few turns and their syncs. Any thread but one that executes effects. */
+void slu_runtime_run(struct slu_runtime *runtime);
 
-/** All effects of `turn` are executed: frees its inputs and takes it back. The commit thread. */
+/** All effects of `turn` are executed: frees its inputs and takes it back. The thread that did. */
 void slu_runtime_turn_done(struct slu_runtime *runtime, struct slu_turn *turn);
 
 /** Copies the newest view of the core. Any thread. */

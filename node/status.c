@@ -35,7 +35,6 @@ static json_t *queues(const struct slu_survey *s)
     json_t *object = json_object();
     slu_gateway_open(s->gateway, &submissions, &queries);
     json_object_set_new(object, "core", queue(slu_runtime_fill(s->runtime)));
-    json_object_set_new(object, "verify", queue(slu_inbound_fill(s->inbound)));
     json_object_set_new(object, "history", queue(slu_history_fill(s->history)));
     json_object_set_new(object, "gateway", queue(slu_gateway_fill(s->gateway)));
     set_number(object, "submissions", submissions);

@@ -15,7 +15,6 @@ struct slu_survey {
     uint16_t self;
     uint64_t started_ms; /* monotonic */
     struct slu_runtime *runtime;
-    struct slu_inbound *inbound;
     struct slu_history *history;
     struct slu_peers *peers;
     struct slu_gateway *gateway;

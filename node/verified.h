@@ -1,10 +1,10 @@
 /* Signatures that were verified before. A certificate carries votes that mostly arrived on their
  * own already, and every certificate comes from several peers: looking a signature up costs a
- * comparison, checking it some 50 microseconds.
+ * comparison, checking it some 15 microseconds (crypto/verify_keys.h).
  *
  * A fixed table; each (signer, digest, signature) has one place, and the newest takes it. All three
- * are compared in full, so the table never says yes to anything that was not verified. One thread.
- */
+ * are compared in full, so the table never says yes to anything that was not verified. Any thread:
+ * a lock covers the table, not the checking. */
 #ifndef SLU_NODE_VERIFIED_H
 #define SLU_NODE_VERIFIED_H
 

@@ -11,6 +11,7 @@ ROOMS = {
     "crypto": ["base"],
     "wire": ["base", "crypto"],
     "consensus": ["base", "crypto", "wire"],
+    "byzantine": ["base", "crypto", "wire", "consensus"],
     "proto": ["base", "wire"],
     "config": ["base", "crypto", "wire"],
     "link": ["base", "crypto"],
@@ -28,8 +29,8 @@ LIBRARIES = {
     r"rocksdb/|microhttpd\.h|ck_": ["node"],
 }
 
-# The core has no I/O, clock, thread or heap.
-PURE = ["consensus"]
+# The core has no I/O, clock, thread or heap, and neither has who deviates at its door.
+PURE = ["consensus", "byzantine"]
 IMPURE = r"(stdlib|time|threads|pthread|stdatomic|signal|unistd|fcntl|errno|poll)\.h|sys/|netinet/"
 
 # Generated from proto/*.proto: its structs travel through codec.h, its code does not.

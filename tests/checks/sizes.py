@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 FILE_NAMED, FILE_MAX, FUNCTION_MAX = 600, 700, 80
-FOLDERS = ["include", "base", "crypto", "wire", "consensus", "proto", "config", "link", "client", "node",
+FOLDERS = ["include", "base", "crypto", "wire", "consensus", "byzantine", "proto", "config", "link", "client", "node",
            "tests", "deploy"]
 
 

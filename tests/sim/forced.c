@@ -94,7 +94,7 @@ void forced_load(struct sim *sim, struct sim_node *node)
 static bool is_calm(const struct sim *sim)
 {
     return sim->now_ms >= sim->plan.calm_ms && sim->plan.leap_ms == 0 &&
-           sim->plan.clock_jump_permille == 0;
+           sim->plan.clock_jump_permille == 0 && sim->genesis.params.inbox_ids_max > 64;
 }
 
 void forced_taken(struct sim *sim, struct sim_node *node, const struct sim_out *out)

@@ -1,5 +1,6 @@
-/* sim: runs seeds of the simulator (tests/sim/sim.h). Exit 0: all held; 1: a violation, with its
- * seed and trace; 2: usage. */
+/* sim: runs seeds of the simulator (tests/sim/sim.h). With --behaviour, f nodes of every run deviate
+ * like that (byzantine/behaviour.h; the option may be given several times). Exit 0: all held; 1: a
+ * violation, with its seed and trace, or a behaviour that never did anything; 2: usage. */
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -29,6 +30,8 @@ struct options {
     unsigned jobs;
     double time_limit_s;
     bool verbose, trace, check_determinism;
+    struct slu_behaviours behaviours;
+    char behaviour_words[512]; /* the options as given, for the replay line */
 };
 
 static struct totals *shared; /* one per job */
@@ -42,6 +45,8 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static const char *behaviour_words = "";
+
 static void report_failure(uint64_t seed, const struct sim *sim)
 {
     const struct sim_result *r = &sim->result;
@@ -50,8 +55,9 @@ static void report_failure(uint64_t seed, const struct sim *sim)
     printf("\n");
     sim_state_print(sim, stdout);
     printf("\nseed %lu, %u nodes, at %lu ms: INVARIANT %d violated: %s\n"
-           "replay: sim --seeds %lu --nodes %u --trace\n",
-           seed, sim->plan.n, sim->now_ms, r->invariant, r->what, seed, sim->plan.n);
+           "replay: sim --seeds %lu --nodes %u%s --trace\n",
+           seed, sim->plan.n, sim->now_ms, r->invariant, r->what, seed, sim->plan.n,
+           behaviour_words);
     fflush(stdout);
 }
 
@@ -97,6 +103,8 @@ static bool run_one(const struct options *o, struct totals *t, uint64_t seed, ui
     t->seed = seed;
     t->nodes = nodes;
     sim_plan_draw(&plan, seed, nodes);
+    if (o->behaviours.set)
+        sim_plan_deviate(&plan, &o->behaviours);
     struct sim *sim = running = sim_new(&plan, o->trace ? stdout : NULL);
     struct sim_result r = *sim_run(sim);
     if (!r.ok)
@@ -154,7 +162,8 @@ static int run_job(const struct options *o, unsigned job)
     return 0;
 }
 
-static void summary(const struct options *o, double seconds)
+/* Returns whether the runs did what they are for. */
+static bool summary(const struct options *o, double seconds)
 {
     struct totals t = {0};
     for (unsigned j = 0; j < o->jobs; j++) {
@@ -179,14 +188,41 @@ static void summary(const struct options *o, double seconds)
         printf(" %s %lu", sim_count_name((enum sim_count)i), t.counts[i]);
     printf("\n%.1f s, %.0f runs/s, slowest seed %lu with %.0f ms\n", seconds,
            (double)t.runs / seconds, t.slowest_seed, (double)t.slowest_us / 1e3);
+    return !o->behaviours.set || t.counts[SIM_N_DEVIATIONS] > 0;
 }
 
 static int usage(void)
 {
     fprintf(stderr,
             "usage: sim [--seeds A[..B]] [--nodes N] [--jobs K] [--time-limit SECONDS] [--verbose] "
-            "[--trace] [--check-determinism]\n");
+            "[--trace] [--check-determinism] [--behaviour NAME[=VALUE]]...\nbehaviours:");
+    for (int i = 0; i < SLU_BEHAVIOURS; i++)
+        fprintf(stderr, " %s", slu_behaviour_name((enum slu_behaviour)i));
+    fputc('\n', stderr);
     return 2;
+}
+
+/* NAME or NAME=VALUE; those that need a value have one here. */
+static int add_behaviour(struct options *o, const char *word)
+{
+    char name[64];
+    const char *equals = strchr(word, '=');
+    size_t len = equals ? (size_t)(equals - word) : strlen(word);
+    size_t words = strlen(o->behaviour_words);
+    if (len >= sizeof name)
+        return -1;
+    memcpy(name, word, len);
+    name[len] = '\0';
+    const char *value = equals ? equals + 1 : "yes";
+    if (!equals && !strcmp(name, slu_behaviour_name(SLU_REFUSE_ROLLUP)))
+        value = "7";
+    if (!equals && !strcmp(name, slu_behaviour_name(SLU_REFUSE_CLIENT)))
+        value = "client-1";
+    if (!equals && !strcmp(name, slu_behaviour_name(SLU_DELAY_MS)))
+        value = "200";
+    snprintf(o->behaviour_words + words, sizeof o->behaviour_words - words, " --behaviour %s", word);
+    behaviour_words = o->behaviour_words;
+    return slu_behaviours_set(&o->behaviours, name, value);
 }
 
 static int parse(struct options *o, int argc, char **argv)
@@ -198,6 +234,7 @@ static int parse(struct options *o, int argc, char **argv)
                                           {"verbose", 0, NULL, 'v'},
                                           {"trace", 0, NULL, 't'},
                                           {"check-determinism", 0, NULL, 'd'},
+                                          {"behaviour", 1, NULL, 'b'},
                                           {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -213,6 +250,9 @@ static int parse(struct options *o, int argc, char **argv)
             o->jobs = (unsigned)strtoul(optarg, &rest, 10);
         } else if (option == 'l') {
             o->time_limit_s = strtod(optarg, &rest);
+        } else if (option == 'b') {
+            if (add_behaviour(o, optarg))
+                return -1;
         } else if (option == 'v') {
             o->verbose = true;
         } else if (option == 't') {
@@ -256,6 +296,9 @@ int main(int argc, char **argv)
         while (wait(&status) > 0)
             failed |= !WIFEXITED(status) || WEXITSTATUS(status) != 0;
     }
-    summary(&o, now_s() - start);
+    if (!summary(&o, now_s() - start) && !failed) {
+        printf("nobody deviated: the runs show nothing\n");
+        failed = 1;
+    }
     return failed ? 1 : 0;
 }

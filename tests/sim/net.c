@@ -122,7 +122,7 @@ struct sim_packet *sim_packet_decode(struct sim *sim, uint16_t from, uint8_t kin
 {
     struct sim_packet *packet = sim_alloc(sizeof *packet);
     packet->references = 1;
-    packet->from = from;
+    packet->from = packet->instance = from;
     if (payload_len) {
         packet->payload = sim_alloc(payload_len);
         memcpy(packet->payload, payload, payload_len);

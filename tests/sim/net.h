@@ -9,6 +9,7 @@ struct sim;
 struct sim_packet {
     uint32_t references;
     uint16_t from;
+    uint16_t instance;           /* which of the sender's copies sent it (twins have two) */
     bool valid;                  /* decodes and verifies */
     uint64_t signer_view;        /* for traces: the view or position that it is about */
     struct slu_message *message; /* as decoded */

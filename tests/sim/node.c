@@ -60,6 +60,44 @@ static uint64_t wall_ms(const struct sim_node *node)
     return at > 1 ? (uint64_t)at : 1;
 }
 
+/* Puts a deviant at the door of a core that has booted. */
+static void add_deviant(struct sim_node *node)
+{
+    struct sim *sim = node->sim;
+    if (!node->deviant_bytes)
+        node->deviant_bytes = slu_deviant_bytes(&sim->genesis);
+    void *memory = mmap(NULL, node->deviant_bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    SLU_CHECK(memory != MAP_FAILED);
+    struct slu_deviant_config config = {
+        .genesis = &sim->genesis,
+        .self = node->id,
+        .behaviours = sim->plan.behaviours[node->id],
+        .signer = sim_signer(node),
+        .core = node->core,
+        .seed = sim_rng_next(&sim->byz_rng),
+    };
+    node->deviant = slu_deviant_init(memory, &config);
+}
+
+uint64_t sim_node_deviations(const struct sim_node *node)
+{
+    uint64_t acts = 0;
+    for (int i = 0; node->deviant && i < SLU_BEHAVIOURS; i++)
+        acts += slu_deviant_stats(node->deviant)->acts[i];
+    return acts;
+}
+
+static void end_core(struct sim_node *node)
+{
+    if (node->deviant)
+        munmap(node->deviant, node->deviant_bytes);
+    if (node->core)
+        munmap(node->core, node->core_bytes);
+    node->deviant = NULL;
+    node->core = NULL;
+}
+
 void sim_node_boot(struct sim_node *node)
 {
     struct sim *sim = node->sim;
@@ -81,6 +119,8 @@ void sim_node_boot(struct sim_node *node)
     int rc = slu_core_boot(node->core, &store, !node->started_once);
     if (rc)
         sim_violation(sim, 12, "node %u cannot boot: %s", node->id, slu_strerror(rc));
+    if (node->role == SIM_DEVIANT)
+        add_deviant(node);
     if (node->life > 0)
         sim_note(sim, SIM_T_RESTART, node->instance, 0, 0, 0, NULL);
     node->up = true;
@@ -147,8 +187,8 @@ void sim_node_crash(struct sim_node *node, bool wipe)
         client_crashed(sim, node, wipe);
         forced_crashed(sim, node, wipe);
     }
-    munmap(node->core, node->core_bytes);
-    node->core = NULL;
+    sim->deviations += sim_node_deviations(node);
+    end_core(node);
     if (wipe) {
         sim_disk_wipe(&node->disk);
         node->wiped = true;
@@ -160,8 +200,7 @@ void sim_node_release(struct sim_node *node)
 {
     drop_inbox(node);
     sim_turns_drop(node, false);
-    if (node->core)
-        munmap(node->core, node->core_bytes);
+    end_core(node);
     sim_disk_wipe(&node->disk);
     free(node->soft);
     free(node->inbox);
@@ -175,11 +214,33 @@ void sim_node_release(struct sim_node *node)
 
 /* ---- steps ---- */
 
+static void step_core(struct sim_node *node, const struct slu_event *event)
+{
+    if (node->deviant)
+        slu_deviant_step(node->deviant, event, node->sim->effects);
+    else
+        slu_core_step(node->core, event, node->sim->effects);
+}
+
+/* Whether the deviant's admission turns the client of this submission away. */
+static bool is_turned_away(struct sim_node *node, const struct sim_item *item)
+{
+    char client[32];
+    snprintf(client, sizeof client, "client-%u:%u", (unsigned)(item->number % 4), item->count);
+    if (!node->deviant || item->kind != SIM_ITEM_SUBMIT ||
+        !slu_behaviours_refuse_client(&node->sim->plan.behaviours[node->id], client))
+        return false;
+    node->sim->deviations++;
+    return true;
+}
+
 static void step(struct sim_node *node, const struct sim_item *item)
 {
     struct sim *sim = node->sim;
     struct slu_event e = {
         .now_ms = sim->now_ms + node->mono_ms, .clock_ms = wall_ms(node), .from = item->from};
+    if (is_turned_away(node, item))
+        return;
     switch (item->kind) {
     case SIM_ITEM_START:
         e.kind = SLU_EVENT_START;
@@ -225,7 +286,7 @@ static void step(struct sim_node *node, const struct sim_item *item)
         e.kind = SLU_EVENT_TIMER;
         break;
     }
-    slu_core_step(node->core, &e, sim->effects);
+    step_core(node, &e);
 }
 
 static void end_turn(struct sim_node *node)
@@ -234,7 +295,7 @@ static void end_turn(struct sim_node *node)
     struct slu_effects *fx = sim->effects;
     struct slu_event e = {
         .kind = SLU_EVENT_TURN, .now_ms = sim->now_ms + node->mono_ms, .clock_ms = wall_ms(node)};
-    slu_core_step(node->core, &e, fx);
+    step_core(node, &e);
     sim_turn_queue(node, fx);
     uint64_t deadline = fx->deadline_ms;
     slu_effects_reset(fx);

@@ -47,7 +47,6 @@ void sim_plan_quiet(struct sim_plan *plan, uint64_t seed, uint16_t n)
         .load_txs_max = 3,
         .load_body_max = 200,
         .burst_max = 4,
-        .forced_permille = 100,
         .load_until_ms = 2000,
         .run_until_ms = 2500,
         .faultless = true,
@@ -119,6 +118,43 @@ static void draw_roles(struct sim_plan *plan, struct sim_rng *r)
             plan->crashes[plan->crash_count++] = (struct sim_crash){
                 .node = node, .at_ms = at, .up_ms = at + sim_rng_range(r, 1, 800), .wipe = true};
     }
+}
+
+/* A stream of its own: the rest of a seed's run stays what it was before there were deviants. */
+static void draw_deviants(struct sim_plan *plan)
+{
+    struct sim_rng r = sim_rng_of(plan->seed, 200u + plan->n);
+    for (uint16_t i = 0; i < plan->n; i++) {
+        if (plan->roles[i] == SIM_HONEST || !sim_rng_chance(&r, 350))
+            continue;
+        plan->roles[i] = SIM_DEVIANT;
+        for (uint32_t k = sim_rng_u32(&r, 1, 3); k > 0; k--)
+            plan->behaviours[i].set |= 1u << sim_rng_below(&r, SLU_BEHAVIOURS);
+        plan->behaviours[i].rollup = 7;
+        plan->behaviours[i].delay_ms = sim_rng_u32(&r, 1, 20u * plan->params.delta_ms);
+        strcpy(plan->behaviours[i].client, "client-1");
+    }
+}
+
+void sim_plan_deviate(struct sim_plan *plan, const struct slu_behaviours *behaviours)
+{
+    struct sim_rng r = sim_rng_of(plan->seed, 300u + plan->n);
+    plan->faultless = false;
+    for (uint16_t i = 0; i < plan->n; i++)
+        plan->roles[i] = SIM_HONEST;
+    for (uint32_t left = (plan->n - 1u) / 3u; left > 0;) {
+        uint16_t node = (uint16_t)sim_rng_below(&r, plan->n);
+        if (plan->roles[node] == SIM_DEVIANT)
+            continue;
+        plan->roles[node] = SIM_DEVIANT;
+        plan->behaviours[node] = *behaviours;
+        left--;
+    }
+    for (uint32_t i = 0; i < plan->crash_count; i++)
+        plan->crashes[i].wipe = false; /* with the deviants it would be more than f */
+    if (!plan->load_every_ms)
+        plan->load_every_ms = 40;
+    plan->give_up_ms = plan->run_until_ms + 3 * sim_plan_patience_ms(plan);
 }
 
 static uint16_t draw_honest(const struct sim_plan *plan, struct sim_rng *r)
@@ -230,6 +266,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, uint16_t n)
         draw_network(plan, &r, &end);
         draw_roles(plan, &r);
         draw_crashes(plan, &r, &end);
+        draw_deviants(plan);
         uint32_t pauses = sim_rng_chance(&r, 200) ? sim_rng_u32(&r, 1, 2) : 0;
         for (uint32_t i = 0; i < pauses; i++) {
             uint64_t from = sim_rng_range(&r, 0, end + 600),

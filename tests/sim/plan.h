@@ -5,6 +5,7 @@
 #ifndef SLU_SIM_PLAN_H
 #define SLU_SIM_PLAN_H
 
+#include "byzantine/behaviour.h"
 #include "tests/sim/rng.h"
 #include "wire/genesis.h"
 
@@ -26,6 +27,7 @@ enum sim_role {
     SIM_TWISTED, /* a real core whose effects are withheld, narrowed, doubled or contradicted */
     SIM_TWINS,   /* two real cores with one key */
     SIM_SILENT,
+    SIM_DEVIANT, /* a real core behind byzantine/deviant.h, as in a Byzantine build of the daemon */
 };
 
 enum sim_crash_when {
@@ -88,6 +90,7 @@ struct sim_plan {
     uint32_t tear_permille, lost_forget_permille, lost_in_flight_permille;
 
     enum sim_role roles[SIM_NODES_MAX];
+    struct slu_behaviours behaviours[SIM_NODES_MAX]; /* of SIM_DEVIANT nodes */
     uint32_t byz_permille[16]; /* habits, see byz.h */
     int64_t skew_ms[SIM_NODES_MAX];
     uint32_t clock_jump_permille; /* per submission */
@@ -109,6 +112,8 @@ struct sim_plan {
 
 /** Draws a plan: n of 1..SIM_NODES_MAX, everything else from the seed. */
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed, uint16_t n);
+/** Makes f nodes of a drawn plan deviants with these behaviours, and all others honest. */
+void sim_plan_deviate(struct sim_plan *plan, const struct slu_behaviours *behaviours);
 /** A quiet run of n honest nodes on a fast network: what tests start from. */
 void sim_plan_quiet(struct sim_plan *plan, uint64_t seed, uint16_t n);
 /** Longest time without a new final block that is still progress, after calm_ms. */

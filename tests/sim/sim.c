@@ -159,6 +159,8 @@ static void packet_arrives(struct sim *sim, struct sim_event *e)
         struct sim_node *node = &sim->nodes[i];
         if (node->id != e->node || !node->up)
             continue;
+        if (sim->hooks.arrives && !sim->hooks.arrives(sim->hooks.context, sim, packet, i))
+            continue;
         if (!sim_is_honest(sim, node->id))
             byz_receive(sim, node, packet);
         if (!node->core)
@@ -281,7 +283,7 @@ static void schedule(struct sim *sim)
                    &(struct sim_event){.kind = SIM_EV_RESTART, .node = i});
         if (!sim_is_honest(sim, node->id))
             sim_at(sim, 20, &(struct sim_event){.kind = SIM_EV_BYZ, .node = i});
-        else if (plan->load_every_ms)
+        if (plan->load_every_ms && (node->role == SIM_HONEST || node->role == SIM_DEVIANT))
             sim_at(sim, sim_rng_range(&sim->load_rng, 1, plan->load_every_ms * UINT64_C(2)),
                    &(struct sim_event){.kind = SIM_EV_LOAD, .node = i});
     }
@@ -398,8 +400,10 @@ static void sum_up(struct sim *sim)
     r->skipped = sim->oracle.skipped;
     r->evidence = sim->oracle.evidence;
     r->nullified = r->disk_peak_bytes = 0;
+    r->counts[SIM_N_DEVIATIONS] = sim->deviations;
     for (uint16_t i = 0; i < sim->instances; i++) {
         const struct sim_node *node = &sim->nodes[i];
+        r->counts[SIM_N_DEVIATIONS] += sim_node_deviations(node);
         if (node->disk.bytes_peak > r->disk_peak_bytes)
             r->disk_peak_bytes = node->disk.bytes_peak;
         if (node->core && slu_core_stats(node->core)->views_nullified > r->nullified)

@@ -17,6 +17,7 @@
 
 #include <stdio.h>
 
+#include "byzantine/deviant.h"
 #include "consensus/core.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/net.h"
@@ -80,6 +81,7 @@ enum sim_count {
     SIM_N_ODD_TXS,
     SIM_N_FORCED,
     SIM_N_FLOODS,
+    SIM_N_DEVIATIONS,
     SIM_N_COUNTS
 };
 
@@ -160,6 +162,8 @@ struct sim_node {
     uint32_t life;     /* grows with each crash: older events are dropped */
     struct slu_core *core;
     size_t core_bytes;
+    struct slu_deviant *deviant; /* at the core's door; NULL: nobody */
+    size_t deviant_bytes;
     struct sim_disk disk;
     struct sim_item *inbox; /* a ring that grows up to SIM_INBOX_MAX */
     uint32_t inbox_head, inbox_count, inbox_cap;
@@ -199,6 +203,9 @@ struct sim_hooks {
     /** May change the delay; false loses the packet. */
     bool (*packet)(void *context, struct sim *sim, const struct sim_packet *packet, uint16_t to,
                    uint64_t *delay_ms);
+    /** Whether a packet reaches this copy of its receiver. NULL: each. */
+    bool (*arrives)(void *context, struct sim *sim, const struct sim_packet *packet,
+                    uint16_t instance);
     /** An honest node signed a vote. */
     void (*vote)(void *context, struct sim *sim, uint16_t node, enum slu_vote_kind kind,
                  uint64_t view);
@@ -249,6 +256,7 @@ struct sim {
     FILE *trace_out; /* everything as it happens, or NULL */
     uint64_t last_final_ms, last_final_height;
     uint64_t sent_by_kind[SLU_MSG_KINDS];
+    uint64_t deviations; /* of lives that ended, and at admission */
     bool done;
     struct sim_result result;
 };
@@ -326,6 +334,8 @@ void sim_node_wake(struct sim_node *node);
 void sim_node_timer(struct sim_node *node, uint64_t token);
 void sim_node_synced(struct sim_node *node);
 void sim_node_release(struct sim_node *node);
+/** How often its deviant acted in this life. */
+uint64_t sim_node_deviations(const struct sim_node *node);
 void sim_item_release(struct sim_item *item);
 /** Copies the effects of the turn that the core just ended and queues it for its sync. */
 void sim_turn_queue(struct sim_node *node, const struct slu_effects *effects);

@@ -92,7 +92,7 @@ void sim_trace_print(const struct sim *sim, FILE *out, uint64_t max)
 
 void sim_state_print(const struct sim *sim, FILE *out)
 {
-    static const char *const roles[] = {"honest", "puppet", "twisted", "twin", "silent"};
+    static const char *const roles[] = {"honest", "puppet", "twisted", "twin", "silent", "deviant"};
     for (uint16_t i = 0; i < sim->instances; i++) {
         const struct sim_node *node = &sim->nodes[i];
         fprintf(out, "n%u %s%s", node->id, roles[node->role], node->up ? "" : " DOWN");
@@ -119,6 +119,6 @@ const char *sim_count_name(enum sim_count count)
         "lost",    "late",          "duplicated",  "partitioned",      "crashes",
         "torn",    "lost_disks",    "pauses",      "clock_jumps",      "forged",
         "forks",   "double_votes",  "bad_reports", "double_proposals", "withheld",
-        "replays", "wrong_answers", "odd_txs", "forced", "floods"};
+        "replays", "wrong_answers", "odd_txs", "forced", "floods", "deviations"};
     return (unsigned)count < SIM_N_COUNTS ? names[count] : "?";
 }

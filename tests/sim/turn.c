@@ -141,6 +141,7 @@ void sim_node_send(struct sim_node *node, struct sim_packet *packet, uint16_t to
     struct sim *sim = node->sim;
     if (!packet->valid)
         return;
+    packet->instance = node->instance;
     sim_note(sim, SIM_T_SEND, node->instance, to, (uint8_t)packet->message->kind,
              packet->signer_view, packet->tag);
     world_see(&sim->world, packet->message, true);

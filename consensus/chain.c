@@ -442,6 +442,7 @@ void slu_chain_on_blocks(struct slu_core *c, const struct slu_blocks *blocks, ui
         keep_above_gap(c, blocks);
     else if (blocks->count == 1)
         on_single(c, &blocks->items[0]);
+    slu_view_progress(c); /* with the queue known, a block may be judged that could not be */
 }
 
 void slu_chain_restore_head(struct slu_core *c, const struct slu_block *block,

@@ -137,6 +137,7 @@ static void send_report(struct sim *sim, uint16_t node, struct slu_message *m, u
                                  : sim_rng_below(rng(sim), sim->oracle.top * 2 + 1);
         for (uint16_t l = 0; l < sim->plan.n; l++)
             add_tip(sim, &m->report, l);
+        puppet_list(sim, &m->report);
         slu_report_digest(&m->report, &sim->genesis);
         sim_sign(sim, node, m->report.signature, m->report.digest);
         sim->result.counts[SIM_N_BAD_REPORTS]++;
@@ -458,6 +459,9 @@ void puppet_tick(struct sim *sim, uint16_t node)
         break;
     case 2:
         send_acks(sim, node, m, byz_some(sim));
+        if (byz_does(sim, BYZ_FLOODS))
+            puppet_flood(sim, node, m);
+        puppet_hold(sim, node, m);
         break;
     case 3:
         for (uint64_t v = byz->top_view > 4 ? byz->top_view - 4 : 1; v <= byz->top_view; v++)

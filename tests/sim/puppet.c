@@ -452,6 +452,8 @@ void puppet_tick(struct sim *sim, uint16_t node)
     if (byz->top_view && byz->top_view % sim->plan.n == node &&
         byz->proposed[node] < byz->top_view && !byz_does(sim, BYZ_SILENT_LEADER))
         propose(sim, node, m, byz->top_view);
+    if (byz_does(sim, BYZ_FLOODS) && sim_rng_chance(rng(sim), 300))
+        puppet_flood(sim, node, m);
     switch (sim_rng_below(rng(sim), 5)) {
     case 0:
     case 1:
@@ -459,8 +461,6 @@ void puppet_tick(struct sim *sim, uint16_t node)
         break;
     case 2:
         send_acks(sim, node, m, byz_some(sim));
-        if (byz_does(sim, BYZ_FLOODS))
-            puppet_flood(sim, node, m);
         puppet_hold(sim, node, m);
         break;
     case 3:

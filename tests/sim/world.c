@@ -435,14 +435,14 @@ static void check_tips(struct world *world, uint16_t node, const struct slu_prop
                               "node %u notarized view %lu over an uncertified tip of lane %u", node,
                               proposal->view, tip->lane);
         }
-        for (uint16_t k = 0; report && k < report->inbox_count; k++) {
-            struct slu_inbox_tuple t;
-            slu_inbox_tuple_at(report->inbox, k, &t);
-            if (!world_item_certifiable(world, &t, UINT64_C(1) << node))
-                sim_violation(world->sim, 11,
-                              "node %u notarized view %lu over an uncertified inbox item", node,
-                              proposal->view);
-        }
+    }
+    const struct slu_block *block = world_block(world, proposal->block);
+    for (uint16_t k = 0; block && k < block->queued_count; k++) {
+        struct slu_inbox_tuple t;
+        slu_inbox_tuple_at(block->queued, k, &t);
+        if (!world_item_certifiable(world, &t, UINT64_C(1) << node))
+            sim_violation(world->sim, 11, "node %u notarized view %lu with an uncertified item",
+                          node, proposal->view);
     }
 }
 

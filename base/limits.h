@@ -27,8 +27,20 @@
 #define SLU_WINDOW_MS_CAP        (10u * 60u * 1000u) /* dedup window */
 #define SLU_TIMER_MS_CAP         60000u              /* any one protocol timer */
 
-/* Inbox items and queued ids: none exist yet; the formats carry their counts (PROTOCOL 6). */
-#define SLU_INBOX_ITEMS_MAX 0u
+/* The inbox (docs/PROTOCOL.md clause 6) */
+#define SLU_INBOX_PER_REPORT_MAX   256u          /* ids in one report; slu_inbox_per_report */
+#define SLU_QUEUED_BYTES_MAX       (384u * 1024u) /* the list of one block */
+#define SLU_BLOCK_LISTS_BYTES      (512u * 1024u) /* the lists of all blocks of one message */
+#define SLU_HOLDS_PER_MESSAGE_MAX  64u
+#define SLU_HOLDS_RESENT_MAX       256u  /* to a peer whose link came up */
+#define SLU_INBOX_ITEMS_CAP        65536u /* unqueued, of all takers */
+#define SLU_INBOX_BYTES_CAP        (256u * 1024u * 1024u)
+#define SLU_INBOX_IDS_CAP          (1024u * 1024u) /* queued ids that are remembered */
+#define SLU_INBOX_STRAYS_MAX       64u   /* items known only by a hold, per node that signed it */
+#define SLU_EVIDENCE_HELD_MAX      64u   /* items of one offence that a node ever takes */
+#define SLU_FORCED_BYTES_CAP       (4u * 1024u * 1024u) /* per block */
+#define SLU_POSTAGE_BLOCKS         4096u /* final blocks that postage may name */
+#define SLU_PENDING_LIST_BYTES     (8u * 1024u * 1024u) /* lists of the blocks above the final one */
 
 /* Sealed transactions (docs/CRYPTO.md) */
 #define SLU_SEALED_MESSAGE_BYTES_MAX (96u * 1024u) /* the largest bucket */

@@ -17,7 +17,7 @@
 enum slu_behaviour {
     SLU_REFUSE_ROLLUP,      /* = ID: takes none of its transactions, vouches for no lane with one */
     SLU_REFUSE_CLIENT,      /* = ADDRESS: says that it is over its rate */
-    SLU_REFUSE_FORCED,      /* says nothing about inbox items: neither acks nor reports them */
+    SLU_REFUSE_FORCED,      /* says nothing about inbox items: neither relays, holds nor reports them */
     SLU_EQUIVOCATE_BATCHES, /* two batches at each own position, and acks of both */
     SLU_EQUIVOCATE_PROPOSALS,   /* two valid proposals in each own view */
     SLU_WORST_QUORUM,           /* proposes on the lowest reports that it can get, its own empty */

@@ -103,31 +103,21 @@ static uint16_t strip_lanes(const struct slu_deviant *d, struct slu_lane_tip *ti
 
 /* ---- what it says of others' lanes and of the inbox ---- */
 
-static bool strip(struct slu_deviant *d, struct slu_lane_tip *tips, uint16_t *count,
-                  uint16_t *inbox_count)
+static bool strip(struct slu_deviant *d, struct slu_lane_tip *tips, uint16_t *count)
 {
-    bool changed = false;
-    if (slu_dv_does(d, SLU_REFUSE_ROLLUP)) {
-        uint16_t kept = strip_lanes(d, tips, *count);
-        if (kept < *count) {
-            slu_dv_act(d, SLU_REFUSE_ROLLUP);
-            *count = kept;
-            changed = true;
-        }
-    }
-    if (slu_dv_does(d, SLU_REFUSE_FORCED) && *inbox_count > 0) {
-        slu_dv_act(d, SLU_REFUSE_FORCED);
-        *inbox_count = 0;
-        changed = true;
-    }
-    return changed;
+    uint16_t kept = slu_dv_does(d, SLU_REFUSE_ROLLUP) ? strip_lanes(d, tips, *count) : *count;
+    if (kept == *count)
+        return false;
+    slu_dv_act(d, SLU_REFUSE_ROLLUP);
+    *count = kept;
+    return true;
 }
 
 bool slu_dv_strip(struct slu_deviant *d, struct slu_message *m)
 {
     if (m->kind == SLU_MSG_ACKS && m->acks.node == d->self) {
         struct slu_ack_vector *v = &m->acks;
-        if (!strip(d, v->acks, &v->count, &v->inbox_count))
+        if (!strip(d, v->acks, &v->count))
             return false;
         slu_ack_vector_digest(v, d->g);
         slu_dv_sign(d, v->signature, SLU_ROLE_ACKS, 0, v->digest);
@@ -136,13 +126,28 @@ bool slu_dv_strip(struct slu_deviant *d, struct slu_message *m)
     if (m->kind == SLU_MSG_REPORT && m->report.node == d->self &&
         !slu_dv_leads(d, m->report.view)) { /* the core's proposal names its own report as it is */
         struct slu_report *r = &m->report;
-        if (!strip(d, r->tips, &r->count, &r->inbox_count))
+        bool forced = slu_dv_does(d, SLU_REFUSE_FORCED) && r->inbox_count > 0;
+        if (!strip(d, r->tips, &r->count) && !forced)
             return false;
+        if (forced) {
+            slu_dv_act(d, SLU_REFUSE_FORCED);
+            r->inbox_count = 0;
+        }
         slu_report_digest(r, d->g);
         slu_dv_sign(d, r->signature, SLU_ROLE_REPORT, r->view, r->digest);
         return true;
     }
     return false;
+}
+
+bool slu_dv_refuses_item(struct slu_deviant *d, const struct slu_message *m)
+{
+    bool item = (m->kind == SLU_MSG_RELAY && m->relay.taker == d->self) ||
+                (m->kind == SLU_MSG_HOLDS && m->holds.items[0].node == d->self);
+    if (!item || !slu_dv_does(d, SLU_REFUSE_FORCED))
+        return false;
+    slu_dv_act(d, SLU_REFUSE_FORCED);
+    return true;
 }
 
 /* ---- its own views ---- */
@@ -169,6 +174,8 @@ bool slu_dv_keeps_silent(const struct slu_deviant *d, const struct slu_message *
     case SLU_MSG_BLOCKS:
     case SLU_MSG_REJOIN:
     case SLU_MSG_FREEZE:
+    case SLU_MSG_RELAY:
+    case SLU_MSG_HOLDS:
     case SLU_MSG_KINDS:
         break;
     }
@@ -182,7 +189,7 @@ uint64_t slu_dv_narrow(struct slu_deviant *d, const struct slu_message *m, uint6
     if (!slu_dv_does(d, SLU_CERTIFICATES_TO_LEADER))
         return targets;
     uint64_t view = slu_core_stats(d->core)->view, leaders;
-    if (m->kind == SLU_MSG_ACKS)
+    if (m->kind == SLU_MSG_ACKS || m->kind == SLU_MSG_HOLDS)
         leaders = UINT64_C(1) << view % d->n | UINT64_C(1) << (view + 1) % d->n;
     else if (m->kind == SLU_MSG_CERT)
         leaders = UINT64_C(1) << (m->cert.view + 1) % d->n;

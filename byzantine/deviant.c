@@ -81,6 +81,8 @@ static bool stops(struct slu_deviant *d, const struct slu_message *m, uint16_t f
     case SLU_MSG_BLOCKS:
     case SLU_MSG_REJOIN:
     case SLU_MSG_FREEZE:
+    case SLU_MSG_RELAY:
+    case SLU_MSG_HOLDS:
     case SLU_MSG_KINDS:
         break;
     }
@@ -100,6 +102,9 @@ static void decode(struct slu_deviant *d, const struct slu_effect *e)
         SLU_CHECK(!slu_batch_header_read(&r, d->g, &m->batch.header));
         m->batch.payload = e->send.payload;
         m->kind = SLU_MSG_BATCH;
+    } else if (kind == SLU_MSG_RELAY) {
+        SLU_CHECK(!slu_message_read(m, d->g, kind, e->send.body, e->send.body_len, e->send.payload,
+                                    e->send.payload_len));
     } else if (kind != SLU_MSG_HEADERS && kind != SLU_MSG_BLOCKS) {
         SLU_CHECK(!slu_message_read(m, d->g, kind, e->send.body, e->send.body_len, NULL, 0));
     }
@@ -107,7 +112,7 @@ static void decode(struct slu_deviant *d, const struct slu_effect *e)
 
 static bool is_empty(const struct slu_message *m)
 {
-    return m->kind == SLU_MSG_ACKS && m->acks.count == 0 && m->acks.inbox_count == 0;
+    return m->kind == SLU_MSG_ACKS && m->acks.count == 0;
 }
 
 /* The kinds that a deviation makes anew; false: it goes as it is. */
@@ -149,7 +154,9 @@ static void on_send(struct slu_deviant *d, const struct slu_effect *e)
     }
     if (m->kind == SLU_MSG_PROPOSAL)
         slu_dv_note_candidate(d, m->proposal.view, m->proposal.block);
-    if (m->kind != SLU_MSG_KINDS && m->kind != SLU_MSG_BATCH)
+    if (slu_dv_refuses_item(d, m) || slu_dv_hides_vote(d, m))
+        return;
+    if (m->kind != SLU_MSG_KINDS && m->kind != SLU_MSG_BATCH && m->kind != SLU_MSG_RELAY)
         slu_dv_keep(d, m, e->send.body, e->send.body_len);
     bool changed = m->kind == SLU_MSG_REPORT && m->report.node == d->self &&
                    slu_dv_does(d, SLU_STALE_ANSWERS) && slu_dv_age_report(d, &m->report);

@@ -16,7 +16,13 @@
 
 void slu_dv_note_block(struct slu_deviant *d, const struct slu_block *block)
 {
-    d->blocks[d->block_count++ % SLU_KEPT_BLOCKS] = *block;
+    uint32_t place = d->block_count++ % SLU_KEPT_BLOCKS;
+    d->blocks[place] = *block;
+    d->blocks[place].queued = d->lists[place];
+    if (block->queued_count > SLU_KEPT_TUPLES)
+        memset(d->blocks[place].digest, 0, 32);
+    else if (block->queued_count > 0)
+        memcpy(d->lists[place], block->queued, slu_block_list_bytes(block));
 }
 
 /* A NOTARIZE record is vote | proposal | q reports | block, a FINALIZE record is vote | cert |
@@ -131,10 +137,48 @@ void slu_dv_feed_reports(struct slu_deviant *d)
 
 /* ---- the other proposal ---- */
 
+static bool is_named(const struct slu_deviant *d, const struct slu_proposal *p,
+                     const uint8_t *tuple)
+{
+    for (uint16_t i = 0; i < p->count; i++) {
+        const struct slu_report *r = &d->reports.items[p->reports[i].node];
+        if (p->reports[i].node == d->self)
+            continue;
+        for (uint16_t k = 0; k < r->inbox_count; k++)
+            if (!memcmp(r->inbox + (size_t)k * SLU_INBOX_TUPLE_BYTES, tuple, SLU_INBOX_TUPLE_BYTES))
+                return true;
+    }
+    return false;
+}
+
+/* What the block queues without the own report. */
+static void shorter_list(struct slu_deviant *d, const struct slu_proposal *p,
+                         const struct slu_block *parent, struct slu_block *block)
+{
+    const uint8_t *all = block->queued;
+    uint16_t count = block->queued_count;
+    struct slu_inbox_tuple t;
+    block->queued = d->variant_list;
+    block->queued_count = 0;
+    block->tail = parent->tail;
+    memcpy(block->evident, parent->evident, sizeof block->evident);
+    for (uint16_t i = 0; i < count; i++) {
+        const uint8_t *each = all + (size_t)i * SLU_INBOX_TUPLE_BYTES;
+        if (!is_named(d, p, each))
+            continue;
+        slu_inbox_tuple_at(each, 0, &t);
+        if (t.kind == SLU_INBOX_EVIDENCE)
+            block->evident[t.offence] |= UINT64_C(1) << t.offender;
+        else
+            slu_queue_book(d->g, &block->tail, block->height, t.bytes);
+        memcpy(d->variant_list + (size_t)block->queued_count++ * SLU_INBOX_TUPLE_BYTES, each,
+               SLU_INBOX_TUPLE_BYTES);
+    }
+}
+
 /* The cut without the own report: no higher than the others' tips. False: something is not known.
  */
-static bool lower_cut(const struct slu_deviant *d, const struct slu_proposal *p,
-                      struct slu_block *block)
+static bool lower_cut(struct slu_deviant *d, const struct slu_proposal *p, struct slu_block *block)
 {
     const struct slu_held_reports *held = &d->reports;
     const struct slu_block *parent = find_block(d, block->parent);
@@ -157,6 +201,8 @@ static bool lower_cut(const struct slu_deviant *d, const struct slu_proposal *p,
             block->cut[l] = top;
         moved |= block->cut[l].position > parent->cut[l].position;
     }
+    shorter_list(d, p, parent, block);
+    moved |= block->queued_count > 0 || block->tail.height >= block->height;
     block->idle_run = moved ? 0 : parent->idle_run + 1;
     return true;
 }
@@ -222,6 +268,12 @@ void slu_dv_report(struct slu_deviant *d, const struct slu_report *report, uint6
     } else if (!slu_dv_does(d, SLU_WORST_QUORUM)) {
         say_report(d, report, targets);
     }
+}
+
+bool slu_dv_hides_vote(const struct slu_deviant *d, const struct slu_message *m)
+{
+    return m->kind == SLU_MSG_VOTE && m->vote.node == d->self && m->vote.kind == SLU_NOTARIZE &&
+           m->vote.view == d->variant.view && !slu_dv_does(d, SLU_EQUIVOCATE_PROPOSALS);
 }
 
 void slu_dv_proposal(struct slu_deviant *d, const struct slu_proposal *proposal, uint64_t targets)

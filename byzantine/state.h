@@ -13,9 +13,10 @@
 #include "byzantine/deviant.h"
 #include "wire/message.h"
 
-#define SLU_SPEECH_BYTES 8192u  /* longest body of what a deviant makes itself */
+#define SLU_SPEECH_BYTES 16384u /* longest body of what a deviant makes itself */
 #define SLU_HELD_SENDS   16384u /* messages that wait for delay_ms */
 #define SLU_KEPT_BLOCKS  64u
+#define SLU_KEPT_TUPLES  64u /* a block with a longer list is not kept: no variant is made of it */
 #define SLU_KEPT_VIEWS   64u
 
 /* ---- speech ---- */
@@ -94,6 +95,8 @@ struct slu_deviant {
     struct slu_tip fork; /* its tip */
 
     struct slu_block blocks[SLU_KEPT_BLOCKS];
+    uint8_t lists[SLU_KEPT_BLOCKS][SLU_KEPT_TUPLES * SLU_INBOX_TUPLE_BYTES]; /* theirs */
+    uint8_t variant_list[SLU_KEPT_TUPLES * SLU_INBOX_TUPLE_BYTES];
     uint32_t block_count;
     struct slu_report own_report; /* of the last own view */
     struct slu_held_reports reports;
@@ -140,6 +143,8 @@ void slu_dv_submit(struct slu_deviant *d, const struct slu_event *event);
 /* Takes out of an own ack vector or report what it will not vouch for; true when that changed it.
  */
 bool slu_dv_strip(struct slu_deviant *d, struct slu_message *m);
+/* Whether an own word about an inbox item stays unsaid. */
+bool slu_dv_refuses_item(struct slu_deviant *d, const struct slu_message *m);
 bool slu_dv_keeps_silent(const struct slu_deviant *d, const struct slu_message *m);
 uint64_t slu_dv_narrow(struct slu_deviant *d, const struct slu_message *m, uint64_t targets);
 
@@ -149,6 +154,9 @@ void slu_dv_acks(struct slu_deviant *d, const struct slu_ack_vector *acks, uint6
 
 /* lead.c */
 void slu_dv_note_record(struct slu_deviant *d, const struct slu_effect *persist);
+/* Whether this is the core's vote for a block that nobody was shown: with the variant's it would be
+ * evidence. */
+bool slu_dv_hides_vote(const struct slu_deviant *d, const struct slu_message *m);
 void slu_dv_note_block(struct slu_deviant *d, const struct slu_block *block);
 /* Whether the report was held back from the core. */
 bool slu_dv_hold_report(struct slu_deviant *d, const struct slu_report *report);

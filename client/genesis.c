@@ -197,6 +197,7 @@ static void fill_nodes(struct options *o, uint8_t (*seeds)[32])
         uint8_t secret[crypto_sign_SECRETKEYBYTES];
         randombytes_buf(seeds[i], 32);
         crypto_sign_seed_keypair(genesis->nodes[i].public32, secret, seeds[i]);
+        genesis->nodes[i].stake = 1;
         sodium_memzero(secret, sizeof secret);
         snprintf(genesis->nodes[i].address, sizeof genesis->nodes[i].address, "tcp://127.0.0.1:%u",
                  (unsigned)o->base_port + PORT_STEP * i);

@@ -47,6 +47,11 @@ static const struct param params_table[] = {
     PARAM(release_lag_max),
     PARAM(forced_delay),
     PARAM(forced_bytes_per_block),
+    PARAM(postage_base),
+    PARAM(postage_age_ms),
+    PARAM(inbox_items_max),
+    PARAM(inbox_bytes_max),
+    PARAM(inbox_ids_max),
     PARAM(due_bytes_per_block),
     PARAM(unlock_horizon_ms),
     PARAM(calendar_bytes_max),
@@ -166,7 +171,7 @@ static int read_text(const struct complaint *to, const char *prefix, json_t *obj
 static int read_node(const struct complaint *to, size_t i, json_t *row,
                      struct slu_genesis_node *node)
 {
-    static const char *const names[] = {"public_key", "address", NULL};
+    static const char *const names[] = {"public_key", "address", "stake", NULL};
     char prefix[32];
     snprintf(prefix, sizeof prefix, "nodes[%zu].", i);
     if (!json_is_object(row))
@@ -186,7 +191,8 @@ static int read_node(const struct complaint *to, size_t i, json_t *row,
         return rc;
     if (strncmp(node->address, "tcp://", 6) && strncmp(node->address, "ipc://", 6))
         return complain(to, "%saddress: must begin with tcp:// or ipc://", prefix);
-    return SLU_OK;
+    static const uint64_t one = 1;
+    return read_number(to, prefix, row, "stake", &one, INT64_MAX, &node->stake);
 }
 
 static int read_nodes(const struct complaint *to, json_t *root, struct slu_genesis *genesis)
@@ -386,8 +392,9 @@ static char *genesis_text(const struct slu_genesis *genesis)
     for (uint16_t i = 0; i < genesis->n; i++) {
         char hex[65];
         slu_hex_encode(hex, genesis->nodes[i].public32, 32);
-        json_array_append_new(nodes, json_pack("{s:s, s:s}", "public_key", hex, "address",
-                                               genesis->nodes[i].address));
+        json_array_append_new(nodes, json_pack("{s:s, s:s, s:I}", "public_key", hex, "address",
+                                               genesis->nodes[i].address, "stake",
+                                               (json_int_t)genesis->nodes[i].stake));
     }
     json_t *params = json_object();
     for (size_t i = 0; i < PARAMS; i++)

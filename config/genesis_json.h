@@ -2,13 +2,13 @@
  * (wire/genesis.h), so that spaces, order and comments of tools in the JSON mean nothing.
  *
  *     { "name": "demo", "version": 1, "created_ms": 1767225600000,
- *       "nodes": [ { "public_key": "<64 hex digits>", "address": "tcp://127.0.0.1:7600" } ],
+ *       "nodes": [ { "public_key": "<64 hex digits>", "address": "tcp://127.0.0.1:7600", "stake": 1 } ],
  *       "rollups": "open",    or [ { "id": 1, "name": "alpha", "sealed_only": false,
  *                                    "ethereum_chain_id": 10, "rate_share": 1 } ],
  *       "parameters": { "heartbeat_ms": 250 } }
  *
  * Optional: `created_ms` (0), `parameters` and each name in it (docs/PROTOCOL.md clause 9), and in
- * a rollup everything but `id` and `name`. Names that are not known and names given twice are
+ * a node its `stake` (1), in a rollup everything but `id` and `name`. Names that are not known and names given twice are
  * refused: a misspelt parameter must not silently be the default. */
 #ifndef SLU_CONFIG_GENESIS_JSON_H
 #define SLU_CONFIG_GENESIS_JSON_H

@@ -218,7 +218,6 @@ void slu_ack_send_new(struct slu_core *c)
     m->kind = SLU_MSG_ACKS;
     m->acks.epoch = 0;
     m->acks.count = 0;
-    m->acks.inbox_count = 0;
     for (uint16_t l = 0; l < c->n; l++) {
         struct slu_lane *lane = &c->lanes[l];
         if (!lane->ack_dirty)
@@ -258,7 +257,6 @@ void slu_ack_send_full(struct slu_core *c, uint16_t to)
     m->kind = SLU_MSG_ACKS;
     m->acks.epoch = 0;
     m->acks.count = 0;
-    m->acks.inbox_count = 0;
     for (uint16_t l = 0; l < c->n; l++) {
         const struct slu_lane *lane = &c->lanes[l];
         if (lane->acked.position <= lane->committed.position || lane->ack_dirty)

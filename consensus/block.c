@@ -115,6 +115,10 @@ bool slu_block_compute(struct slu_core *c, struct slu_block *out, const struct s
             return false;
         moved |= out->cut[l].position > parent->cut[l].position;
     }
+    if (!slu_queue_compute(c, out, parent, reports))
+        return false;
+    /* A height at which something is due, or before one, is not idle. */
+    moved |= out->queued_count > 0 || out->tail.height >= out->height;
     out->idle_run = moved ? 0 : parent->idle_run + 1;
     for (uint16_t i = 0; i < c->q; i++) {
         refs[i].node = reports[i]->node;

@@ -34,8 +34,31 @@ const struct slu_block *slu_chain_best(struct slu_core *c)
     return &c->head;
 }
 
+/* Keeps the pending blocks that `keep` says yes to; their lists stay in the same order. */
+static void keep_blocks(struct slu_core *c,
+                        bool (*keep)(const struct slu_core *, const struct slu_block *),
+                        uint32_t place)
+{
+    uint32_t kept = 0;
+    size_t used = 0;
+    for (uint32_t i = 0; i < c->block_count; i++) {
+        struct slu_block *block = &c->blocks[i];
+        if (i == place || (keep && !keep(c, block)))
+            continue;
+        size_t list = slu_block_list_bytes(block);
+        memmove(c->block_lists + used, block->queued, list);
+        block->queued = c->block_lists + used;
+        used += list;
+        if (kept != i)
+            c->blocks[kept] = *block;
+        kept++;
+    }
+    c->block_count = kept;
+    c->block_lists_used = used;
+}
+
 /* Makes room in a full pool: the lowest block that only others may still want goes. */
-static void drop_lowest(struct slu_core *c)
+static bool drop_lowest(struct slu_core *c)
 {
     uint32_t lowest = SLU_NONE;
     for (uint32_t i = 0; i < c->block_count; i++)
@@ -43,21 +66,44 @@ static void drop_lowest(struct slu_core *c)
             (lowest == SLU_NONE || c->blocks[i].height < c->blocks[lowest].height))
             lowest = i;
     if (lowest != SLU_NONE)
-        c->blocks[lowest] = c->blocks[--c->block_count];
+        keep_blocks(c, NULL, lowest);
+    return lowest != SLU_NONE;
+}
+
+/* Not of a view that is nullified, as far as I know, without having been notarized. */
+static bool is_useful(const struct slu_core *c, const struct slu_block *block)
+{
+    const struct slu_view_slot *slot = slu_view_peek(c, block->view);
+    return !slot || slot->certified[SLU_NOTARIZE] || !slot->certified[SLU_NULLIFY];
+}
+
+static bool has_room(const struct slu_core *c, size_t list_bytes)
+{
+    return c->block_count < SLU_PENDING_BLOCKS &&
+           list_bytes <= SLU_PENDING_LIST_BYTES - c->block_lists_used;
 }
 
 static void pool_put(struct slu_core *c, const struct slu_block *block)
 {
+    size_t list = slu_block_list_bytes(block);
     if (pool_find(c, block->digest) != SLU_NONE)
         return;
-    if (c->block_count == SLU_PENDING_BLOCKS)
-        drop_lowest(c);
-    if (c->block_count == SLU_PENDING_BLOCKS) {
-        /* At most one computed and one notarized block per view of the window: cannot be. */
+    if (!has_room(c, list))
+        keep_blocks(c, is_useful, SLU_NONE);
+    while (!has_room(c, list) && drop_lowest(c))
+        ;
+    if (!has_room(c, list)) {
+        /* At most one computed and one notarized block per view of the window; their lists fill the
+         * memory only when nothing was final for very long. What is missing is fetched. */
         slu_fx_trace(c, "event=block_pool_full view=%llu", (unsigned long long)block->view);
         return;
     }
-    c->blocks[c->block_count++] = *block;
+    struct slu_block *kept = &c->blocks[c->block_count++];
+    *kept = *block;
+    if (list)
+        memcpy(c->block_lists + c->block_lists_used, block->queued, list);
+    kept->queued = c->block_lists + c->block_lists_used;
+    c->block_lists_used += list;
 }
 
 void slu_chain_add(struct slu_core *c, const struct slu_block *block)
@@ -83,7 +129,7 @@ const struct slu_block *slu_chain_final_at(const struct slu_core *c, uint64_t he
 static void persist_final(struct slu_core *c, const struct slu_block *block,
                           const struct slu_cert *cert)
 {
-    size_t cap = SLU_BLOCK_BYTES_MAX + 1 + (cert ? SLU_CERT_BYTES_MAX : 0);
+    size_t cap = slu_block_bytes(block) + 1 + (cert ? SLU_CERT_BYTES_MAX : 0);
     struct slu_writer w = slu_writer_of(slu_fx_take(c, cap), cap);
     slu_block_write(&w, block);
     slu_write_u8(&w, cert != NULL);
@@ -94,6 +140,22 @@ static void persist_final(struct slu_core *c, const struct slu_block *block,
     slu_fx_persist(c, &key, w.start, slu_writer_len(&w), NULL, 0);
 }
 
+/* What its list says goes into the queue; `block` may be in the ring already. */
+static void keep_final(struct slu_core *c, const struct slu_block *block)
+{
+    slu_queue_push(c, block, &finals_end(c)->tail);
+    struct slu_block *kept = &c->finals[block->height % SLU_FINAL_BLOCKS];
+    *kept = *block;
+    kept->queued = NULL;
+    kept->queued_count = 0;
+    c->finals_top = block->height;
+}
+
+bool slu_chain_queue_known(const struct slu_core *c)
+{
+    return c->finals_top == c->head.height && !c->wants_head;
+}
+
 /* Appends the next final block to those that wait for delivery. False when it does not connect or
  * too many wait already (it will be fetched again). */
 static bool push_final(struct slu_core *c, const struct slu_block *block,
@@ -101,11 +163,11 @@ static bool push_final(struct slu_core *c, const struct slu_block *block,
 {
     if (block->height != c->finals_top + 1 ||
         !slu_digest_is(block->parent, finals_end(c)->digest) ||
-        c->finals_top - c->delivered.height >= SLU_FINAL_BLOCKS - 1)
+        c->finals_top - c->delivered.height >= SLU_FINAL_BLOCKS - 1 ||
+        !slu_queue_has_room(c, block))
         return false;
-    c->finals[block->height % SLU_FINAL_BLOCKS] = *block;
-    c->finals_top = block->height;
     persist_final(c, block, cert);
+    keep_final(c, block);
     return true;
 }
 
@@ -114,9 +176,9 @@ static bool push_final(struct slu_core *c, const struct slu_block *block,
 void slu_chain_restore_final(struct slu_core *c, const struct slu_block *block)
 {
     if (block->height == c->finals_top + 1 && slu_digest_is(block->parent, finals_end(c)->digest) &&
-        c->finals_top - c->delivered.height < SLU_FINAL_BLOCKS - 1) {
-        c->finals[block->height % SLU_FINAL_BLOCKS] = *block;
-        c->finals_top = block->height;
+        c->finals_top - c->delivered.height < SLU_FINAL_BLOCKS - 1 &&
+        slu_queue_has_room(c, block)) {
+        keep_final(c, block);
     } else if (block->height > c->finals_top) {
         pool_put(c, block);
     }
@@ -154,7 +216,7 @@ static void push_path(struct slu_core *c, const struct slu_block *tip, const str
 
 static void persist_head(struct slu_core *c)
 {
-    size_t cap = SLU_BLOCK_BYTES_MAX + SLU_CERT_BYTES_MAX;
+    size_t cap = slu_block_bytes(&c->head) + SLU_CERT_BYTES_MAX;
     struct slu_writer w = slu_writer_of(slu_fx_take(c, cap), cap);
     slu_block_write(&w, &c->head);
     slu_cert_write(&w, &c->head_cert);
@@ -182,24 +244,29 @@ static void forget_votes(struct slu_core *c)
 
 /* What waits for delivery or cannot become final any more. Above a gap a block stays, whoever may
  * still lack it: of those that notarized it I may be the only one who is there (clause 3.14). */
+static bool is_open(const struct slu_core *c, const struct slu_block *block)
+{
+    return block->view > c->final_view || block->height > c->finals_top;
+}
+
 static void drop_old_blocks(struct slu_core *c)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < c->block_count; i++) {
-        if (c->blocks[i].view <= c->final_view && c->blocks[i].height <= c->finals_top)
-            continue;
-        if (kept != i)
-            c->blocks[kept] = c->blocks[i];
-        kept++;
-    }
-    c->block_count = kept;
+    keep_blocks(c, is_open, SLU_NONE);
+}
+
+static void set_head(struct slu_core *c, const struct slu_block *block)
+{
+    memmove(c->head_list, block->queued, slu_block_list_bytes(block));
+    c->head = *block;
+    c->head.queued = c->head_list;
+    c->slashed = slu_block_slashed(block);
 }
 
 static void commit(struct slu_core *c, const struct slu_block *block, const struct slu_cert *cert)
 {
     push_path(c, block, cert);
     c->stats.blocks_final += block->height - c->head.height;
-    c->head = *block;
+    set_head(c, block);
     c->head_cert = *cert;
     c->has_head_cert = true;
     if (c->want_head.view <= cert->view)
@@ -208,6 +275,7 @@ static void commit(struct slu_core *c, const struct slu_block *block, const stru
     for (uint16_t l = 0; l < c->n; l++)
         slu_lane_commit(c, l, &c->head.cut[l]);
     drop_old_blocks(c);
+    slu_inbox_expire(c);
     forget_votes(c);
     slu_view_finalized(c);
     c->order_wanted = true;
@@ -254,7 +322,8 @@ const uint8_t *slu_chain_missing(struct slu_core *c)
                : c->block_path[count - 1]->parent;
 }
 
-/* A single block answers a fetch: taken only when a certificate names it, or a final block does. */
+/* A single block answers a fetch: taken only when a certificate names it, or a block that is final or
+ * has one. */
 static void on_single(struct slu_core *c, const struct slu_block *block)
 {
     if (c->wants_head && slu_digest_is(block->digest, c->want_head.block)) {
@@ -271,7 +340,9 @@ static void on_single(struct slu_core *c, const struct slu_block *block)
         return;
     }
     const struct slu_view_slot *slot = slu_view_peek(c, block->view);
-    if (slot && slot->certified[SLU_NOTARIZE] && slu_digest_is(slot->notarized, block->digest)) {
+    bool notarized =
+        slot && slot->certified[SLU_NOTARIZE] && slu_digest_is(slot->notarized, block->digest);
+    if (notarized || wanted) {
         slu_chain_add(c, block);
         slu_view_progress(c);
     }
@@ -298,7 +369,17 @@ static void keep_above_gap(struct slu_core *c, const struct slu_blocks *blocks)
 {
     for (uint16_t i = blocks->count; i-- > 0 && blocks->items[i].height > c->finals_top;) {
         const struct slu_block *block = &blocks->items[i];
-        c->finals[block->height % SLU_FINAL_BLOCKS] = *block;
+        size_t list = slu_block_list_bytes(block);
+        if (list > SLU_PENDING_LIST_BYTES - c->gap_lists_used) {
+            c->gap_low = c->gap_top = 0; /* what lies above is fetched again, later */
+            return;
+        }
+        struct slu_block *kept = &c->finals[block->height % SLU_FINAL_BLOCKS];
+        *kept = *block;
+        if (list)
+            memcpy(c->gap_lists + c->gap_lists_used, block->queued, list);
+        kept->queued = c->gap_lists + c->gap_lists_used;
+        c->gap_lists_used += list;
         c->gap_low = block->height;
         memcpy(c->gap_parent, block->parent, 32);
     }
@@ -312,6 +393,7 @@ static void open_gap(struct slu_core *c, const struct slu_blocks *blocks)
     if (c->gap_low || blocks->items[0].height <= c->finals_top + 1 ||
         last->height - c->delivered.height >= SLU_FINAL_BLOCKS)
         return;
+    c->gap_lists_used = 0;
     c->gap_top = last->height;
     c->gap_cert = blocks->cert;
     keep_above_gap(c, blocks);
@@ -360,12 +442,13 @@ void slu_chain_on_blocks(struct slu_core *c, const struct slu_blocks *blocks, ui
         keep_above_gap(c, blocks);
     else if (blocks->count == 1)
         on_single(c, &blocks->items[0]);
+    slu_view_progress(c); /* with the queue known, a block may be judged that could not be */
 }
 
 void slu_chain_restore_head(struct slu_core *c, const struct slu_block *block,
                             const struct slu_cert *cert)
 {
-    c->head = *block;
+    set_head(c, block);
     c->head_cert = *cert;
     c->has_head_cert = true;
     c->final_view = cert->view;

@@ -31,11 +31,17 @@ static uint32_t pending_cap(const struct slu_genesis *g)
     return by_bytes < SLU_OWN_PENDING_MAX ? by_bytes : SLU_OWN_PENDING_MAX;
 }
 
+/* Lanes fill dedup_entries_max; the queue has room of its own. */
+static uint32_t dedup_cap(const struct slu_genesis *g)
+{
+    return g->params.dedup_entries_max + g->params.inbox_ids_max + SLU_OFFENCES * g->n;
+}
+
 size_t slu_core_bytes(const struct slu_genesis *g)
 {
     size_t n = g->n, slack = 64;
     size_t bytes = sizeof(struct slu_core) + slack;
-    bytes += slu_idset_bytes(pending_cap(g)) + slu_idset_bytes(g->params.dedup_entries_max) +
+    bytes += slu_idset_bytes(pending_cap(g)) + slu_idset_bytes(dedup_cap(g)) +
              slu_idset_bytes(SLU_DROPPED_IDS_MAX) + 3 * slack;
     bytes += g->params.batch_bytes_max + slack;
     bytes += n * (sizeof(struct slu_lane) + slu_lane_bytes(g) + slack) + slack;
@@ -47,6 +53,8 @@ size_t slu_core_bytes(const struct slu_genesis *g)
              slack;
     bytes += (SLU_PENDING_BLOCKS + SLU_FINAL_BLOCKS) * sizeof(struct slu_block) + 2 * slack;
     bytes += SLU_PENDING_BLOCKS * sizeof(struct slu_block *) + slack;
+    bytes += 2 * SLU_PENDING_LIST_BYTES + SLU_QUEUED_BYTES_MAX + 3 * slack;
+    bytes += slu_inbox_bytes(g) + slu_queue_bytes(g) + 2 * slack;
     bytes += slu_order_bytes(g) + 8 * slack;
     bytes += n * sizeof(struct slu_tip) + slack;
     bytes += sizeof(struct slu_message) + slack;
@@ -65,7 +73,7 @@ static void init_tables(struct slu_core *c, struct slu_arena *a)
 {
     size_t n = c->n;
     slu_idset_init(&c->pending, a, pending_cap(c->g), slu_random(c));
-    slu_idset_init(&c->dedup, a, c->g->params.dedup_entries_max, slu_random(c));
+    slu_idset_init(&c->dedup, a, dedup_cap(c->g), slu_random(c));
     slu_idset_init(&c->dropped, a, SLU_DROPPED_IDS_MAX, slu_random(c));
     c->open_payload = take(a, c->g->params.batch_bytes_max);
     c->ack_slots_each = ack_slots_each(c->g);
@@ -83,6 +91,11 @@ static void init_tables(struct slu_core *c, struct slu_arena *a)
     c->blocks = take(a, SLU_PENDING_BLOCKS * sizeof *c->blocks);
     c->block_path = take(a, SLU_PENDING_BLOCKS * sizeof *c->block_path);
     c->finals = take(a, SLU_FINAL_BLOCKS * sizeof *c->finals);
+    c->block_lists = take(a, SLU_PENDING_LIST_BYTES);
+    c->gap_lists = take(a, SLU_PENDING_LIST_BYTES);
+    c->head_list = take(a, SLU_QUEUED_BYTES_MAX);
+    slu_inbox_init(c, a);
+    slu_queue_init(c, a);
     slu_order_init(c, a);
     c->freezes = take(a, n * sizeof *c->freezes);
     c->scratch = take(a, sizeof *c->scratch);
@@ -107,6 +120,7 @@ struct slu_core *slu_core_init(void *memory, const struct slu_core_config *confi
     init_tables(c, &arena);
     slu_block_genesis(&c->delivered, c->g);
     c->head = c->delivered;
+    c->head.queued = c->head_list;
     return c;
 }
 
@@ -161,6 +175,14 @@ static void on_message(struct slu_core *c, const struct slu_message *m, uint16_t
     case SLU_MSG_FREEZE:
         slu_rejoin_on_freeze(c, &m->freeze);
         return;
+    case SLU_MSG_RELAY:
+        heard(c, m->relay.taker == from ? from : c->self);
+        slu_inbox_on_relay(c, &m->relay);
+        return;
+    case SLU_MSG_HOLDS:
+        heard(c, m->holds.items[0].node == from ? from : c->self);
+        slu_inbox_on_holds(c, &m->holds);
+        return;
     case SLU_MSG_KINDS:
         return;
     }
@@ -190,10 +212,11 @@ static void on_peer_up(struct slu_core *c, uint16_t peer)
         return;
     c->heard_ms[peer] = c->now_ms;
     slu_ack_send_full(c, peer);
+    slu_inbox_send_all(c, peer);
     slu_vote_resend_above_final(c, peer);
     if (c->reported_view == c->view && c->view > 0) {
         c->scratch->kind = SLU_MSG_REPORT;
-        c->scratch->report = c->own_report;
+        slu_report_copy(&c->scratch->report, &c->own_report);
         slu_fx_send(c, peer, c->scratch);
     }
 }
@@ -212,6 +235,8 @@ static void tick(struct slu_core *c)
     slu_rejoin_lane(c);
     slu_submit_turn(c);
     slu_ack_turn(c);
+    slu_evidence_turn(c);
+    slu_inbox_turn(c);
     slu_view_tick(c);
     slu_fetch_tick(c);
     slu_view_run(c);
@@ -248,6 +273,12 @@ void slu_core_step(struct slu_core *c, const struct slu_event *event, struct slu
         break;
     case SLU_EVENT_SUBMIT:
         slu_submit(c, event);
+        break;
+    case SLU_EVENT_FORCE:
+        slu_inbox_force(c, event);
+        break;
+    case SLU_EVENT_RECEIPT:
+        slu_inbox_receipt(c, event);
         break;
     case SLU_EVENT_QUERY:
         slu_query(c, event);
@@ -297,6 +328,20 @@ void slu_core_lane_status(const struct slu_core *c, uint16_t index, struct slu_l
     status->committed = lane->committed;
     status->window_bytes = lane->window_bytes;
     status->incarnation = lane->pool[lane->mine].h.incarnation;
+}
+
+void slu_core_inbox_status(const struct slu_core *c, struct slu_inbox_status *status)
+{
+    *status = (struct slu_inbox_status){
+        .block.height = c->delivered.height,
+        .block_time_ms = c->delivered.time_ms,
+        .booked_bytes = slu_queue_booked(c->g, &c->delivered.tail, c->delivered.height),
+        .unqueued_bytes = c->inbox.shares[c->self].bytes,
+        .unqueued_items = c->inbox.count - c->inbox.missing,
+        .queued_items = (uint32_t)(c->queue.top - c->queue.due),
+        .slashed = c->slashed,
+    };
+    memcpy(status->block.block, c->delivered.digest, 32);
 }
 
 uint64_t slu_core_heard_ms_ago(const struct slu_core *c, uint16_t node, uint64_t now_ms)

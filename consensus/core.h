@@ -3,8 +3,8 @@
  *
  *         events                                            effects, in this order
  *   message, submission,  --->  slu_core_step(core, ev, fx) --->  PERSIST (one sync for all)
- *   timer, body, query,                                           SEND, SERVE, READ
- *   ... , TURN                                                    ADMITTED, DURABLE, ANSWER, DELIVERED
+ *   force, receipt, timer,                                        SEND, SERVE, READ
+ *   body, query, ... , TURN                                       ADMITTED, TAKEN, DURABLE, ANSWER, DELIVERED
  *                                                                 the next deadline (fx->deadline_ms)
  *
  * A *turn* is a burst of events that ends with a TURN event; the core flushes what it gathered (an
@@ -41,6 +41,8 @@ enum slu_event_kind {
     SLU_EVENT_MESSAGE,  /* decoded, bounded, signature-checked */
     SLU_EVENT_PEER_UP,  /* a link to `from` came up */
     SLU_EVENT_SUBMIT,   /* transactions of a local client */
+    SLU_EVENT_FORCE,    /* a forced transaction of a local client, with its postage */
+    SLU_EVENT_RECEIPT,  /* a client asks for a receipt of an inbox item */
     SLU_EVENT_QUERY,    /* where are these ids */
     SLU_EVENT_BODY,     /* answer to a READ effect */
     SLU_EVENT_TIMER,    /* the deadline passed (an early one does no harm) */
@@ -61,6 +63,16 @@ struct slu_event {
             uint32_t count; /* 1..SLU_SUBMIT_TXS_MAX */
         } submit;
         struct {
+            uint64_t token; /* returned in TAKEN */
+            const uint8_t *envelope; /* exactly one, checked for form; copied */
+            size_t bytes;
+            struct slu_postage postage; /* names a block of slu_core_inbox_status */
+        } force;
+        struct {
+            uint64_t token; /* returned in TAKEN */
+            uint8_t id[32];
+        } receipt;
+        struct {
             uint64_t token;        /* returned in ANSWER */
             const uint8_t *ids;    /* count * 32 bytes */
             uint32_t count;        /* 1..SLU_QUERY_IDS_MAX */
@@ -80,6 +92,7 @@ enum slu_effect_kind {
     SLU_EFFECT_SERVE,     /* answer a peer's fetch from the store (consensus/serve.h) */
     SLU_EFFECT_READ,      /* read a BATCH record, answer with BODY */
     SLU_EFFECT_ADMITTED,  /* what became of a submission's transactions */
+    SLU_EFFECT_TAKEN,     /* what became of a FORCE or RECEIPT; by then the item is durable */
     SLU_EFFECT_DURABLE,   /* own batches up to `position` are durable: the accepted are accepted */
     SLU_EFFECT_ANSWER,    /* of a query */
     SLU_EFFECT_DELIVERED, /* a height is delivered: its record is written */
@@ -98,7 +111,19 @@ enum slu_admission_status {
     SLU_ADMIT_KNOWN = 1,     /* the same id is in the lane or was delivered: counts as accepted */
     SLU_ADMIT_LANE_FULL = 2, /* the lane's window is full: try later or elsewhere */
     SLU_ADMIT_BEHIND = 3,    /* the node is catching up: its stream time is old */
+    SLU_ADMIT_POSTAGE = 4,   /* FORCE: too little work, or for a block that is too old or unknown */
+    SLU_ADMIT_INBOX_FULL = 5, /* FORCE: this node took its share: try elsewhere */
+    SLU_ADMIT_UNKNOWN = 6,   /* RECEIPT: the item is not held here */
     SLU_ADMIT_DROP = 16,     /* + slu_drop: refused by a rule of clause 5 */
+};
+
+/** The answer to FORCE and RECEIPT. ACCEPTED and KNOWN come with a receipt whenever the item is held. */
+struct slu_taken {
+    uint8_t id[32];
+    uint8_t status; /* slu_admission_status */
+    bool has_receipt;
+    uint64_t work_needed; /* of POSTAGE: the price here, now */
+    struct slu_receipt receipt;
 };
 
 enum slu_tx_stage {
@@ -107,14 +132,19 @@ enum slu_tx_stage {
     SLU_STAGE_CERTIFIED = 2, /* held by a quorum */
     SLU_STAGE_ORDERED = 3,   /* in the cut of a final block that is not delivered here yet */
     SLU_STAGE_FINAL = 4,     /* delivered at (height, index) */
-    SLU_STAGE_DROPPED = 5,   /* ordered and dropped at height, for `drop` */
+    SLU_STAGE_DROPPED = 5,   /* ordered and dropped at height, for `drop`; or an inbox item that expired */
+    SLU_STAGE_HELD = 6,      /* inbox: held here, not certified yet */
+    SLU_STAGE_HELD_CERTIFIED = 7, /* inbox: f+1 nodes hold it: the next block queues it */
+    SLU_STAGE_QUEUED = 8,    /* inbox: queued by the final block of `height`, to be delivered at `due` */
 };
 
 struct slu_tx_status {
     uint8_t id[32];
     uint8_t stage; /* slu_tx_stage */
     uint8_t drop;  /* slu_drop */
+    bool forced;   /* QUEUED; FINAL while its queueing is remembered: delivered out of the queue */
     uint64_t height;
+    uint64_t due;  /* QUEUED: its delivery height */
     uint32_t index;
 };
 
@@ -153,6 +183,10 @@ struct slu_effect {
             uint32_t count;
             uint64_t position; /* highest own position that an ACCEPTED one is in; 0: none */
         } admitted;
+        struct {
+            uint64_t token;
+            const struct slu_taken *taken;
+        } taken;
         uint64_t durable_position;
         struct {
             uint64_t token;
@@ -163,6 +197,8 @@ struct slu_effect {
             uint64_t height;
             uint64_t time_ms;
             uint32_t entries; /* delivered, without the dropped ones */
+            uint32_t forced;  /* of them out of the queue */
+            uint32_t evidence; /* of them evidence, entries of rollup 0 */
         } delivered;
         struct {
             const char *text; /* logfmt fields, static or in the effects' bytes */
@@ -203,6 +239,9 @@ struct slu_core_stats {
     uint64_t txs_admitted, txs_known, txs_delivered, bytes_delivered;
     uint64_t txs_refused[SLU_DROP_COUNT], txs_refused_lane_full;
     uint64_t txs_dropped[SLU_DROP_COUNT];
+    uint64_t inbox_taken, inbox_held, inbox_certified, inbox_refused, inbox_expired;
+    uint64_t holds_sent, forced_queued, forced_delivered, forced_skipped;
+    uint64_t evidence_made, evidence_queued, evidence_delivered;
     uint64_t equivocations_seen; /* two headers of one owner at one position, two votes ... */
     uint64_t own_pending_txs, own_pending_bytes; /* gauges: own lane, not delivered yet */
     uint64_t dedup_entries;   /* gauge */
@@ -216,6 +255,17 @@ struct slu_lane_status {
     struct slu_tip committed; /* cut of the last final block */
     uint64_t window_bytes;    /* held above the committed cut */
     uint32_t incarnation;
+};
+
+/** The inbox and its price, for clients that want to force a transaction (clause 6.6). */
+struct slu_inbox_status {
+    struct slu_postage block; /* what postage should name now: height and digest; nonce 0 */
+    uint64_t block_time_ms;
+    uint64_t booked_bytes;    /* of the queue, at that block: slu_queue_booked */
+    uint64_t unqueued_bytes;  /* taken by this node and not queued yet: it charges for these, too */
+    uint32_t unqueued_items;  /* held here, of all takers */
+    uint32_t queued_items;    /* queued by final blocks, not delivered yet */
+    uint64_t slashed;         /* set of nodes with queued evidence, as of the last final block */
 };
 
 struct slu_core_config {
@@ -244,6 +294,8 @@ void slu_core_step(struct slu_core *core, const struct slu_event *event,
 const struct slu_core_stats *slu_core_stats(const struct slu_core *core);
 void slu_core_lane_status(const struct slu_core *core, uint16_t lane,
                           struct slu_lane_status *status);
+/** A FORCE here must pay slu_postage_price(genesis, booked_bytes + unqueued_bytes, envelope bytes). */
+void slu_core_inbox_status(const struct slu_core *core, struct slu_inbox_status *status);
 /** Milliseconds since something signed by `node` was heard; UINT64_MAX: never. */
 uint64_t slu_core_heard_ms_ago(const struct slu_core *core, uint16_t node, uint64_t now_ms);
 /** Whether the node holds back its votes because it lost its disk and is not yet back. */

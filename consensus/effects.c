@@ -44,13 +44,22 @@ struct slu_effect *slu_fx_add(struct slu_core *c, enum slu_effect_kind kind)
     return effect;
 }
 
+static size_t body_cap(const struct slu_message *m)
+{
+    if (m->kind == SLU_MSG_HEADERS)
+        return 2 + (size_t)m->headers.count * SLU_SIGNED_HEADER_BYTES;
+    if (m->kind == SLU_MSG_REPORT)
+        return SLU_REPORT_BYTES_MAX;
+    if (m->kind == SLU_MSG_BLOCKS) /* one, without a certificate */
+        return 3 + slu_block_bytes(&m->blocks.items[0]);
+    return SLU_SMALL_MESSAGE_BYTES;
+}
+
 void slu_fx_send(struct slu_core *c, uint16_t to, const struct slu_message *message)
 {
     if (c->n == 1)
         return;
-    size_t cap = message->kind == SLU_MSG_HEADERS
-                     ? 2 + (size_t)message->headers.count * SLU_SIGNED_HEADER_BYTES
-                     : SLU_SMALL_MESSAGE_BYTES;
+    size_t cap = body_cap(message);
     struct slu_arena before = c->fx->bytes;
     struct slu_writer w = slu_writer_of(slu_fx_take(c, cap), cap);
     slu_message_write(&w, message);
@@ -82,11 +91,27 @@ void slu_fx_send_batch(struct slu_core *c, uint16_t to, const struct slu_batch_h
     fx->send.payload_len = header->payload_bytes;
 }
 
+void slu_fx_send_relay(struct slu_core *c, uint16_t to, const struct slu_relay *relay)
+{
+    if (c->n == 1)
+        return;
+    struct slu_writer w = slu_writer_of(slu_fx_take(c, SLU_RELAY_BYTES), SLU_RELAY_BYTES);
+    slu_relay_write(&w, relay);
+    SLU_CHECK(!w.failed);
+    struct slu_effect *fx = slu_fx_add(c, SLU_EFFECT_SEND);
+    fx->send.to = to;
+    fx->send.message_kind = SLU_MSG_RELAY;
+    fx->send.body = w.start;
+    fx->send.body_len = slu_writer_len(&w);
+    fx->send.payload = relay->content;
+    fx->send.payload_len = relay->tuple.bytes;
+}
+
 void slu_fx_persist(struct slu_core *c, const struct slu_record_key *key, const uint8_t *value,
                     size_t len, const uint8_t *payload, size_t payload_len)
 {
     struct slu_effect *fx = slu_fx_add(c, SLU_EFFECT_PERSIST);
-    if (key->kind == SLU_REC_VOTE || key->kind == SLU_REC_ACK ||
+    if (key->kind == SLU_REC_VOTE || key->kind == SLU_REC_ACK || key->kind == SLU_REC_INBOX ||
         (key->kind == SLU_REC_STATE && key->a != SLU_STATE_HEAD))
         c->fx->promises = true;
     fx->persist.key = *key;

@@ -312,8 +312,11 @@ void slu_fetch_tick(struct slu_core *c)
     finals_tick(c);
     for (uint16_t l = 0; l < c->n; l++)
         lane_tick(c, l);
+    if (c->inbox.missing > 0)
+        slu_inbox_fetch(c);
     if (c->fetch_again_ms && c->now_ms >= c->fetch_again_ms) {
         c->fetch_again_ms = 0;
+        c->order_wanted |= c->queue.due < c->queue.top || c->slashed;
         slu_view_progress(c); /* whoever still lacks something asks again */
     }
 }
@@ -352,7 +355,7 @@ static void serve_report(struct slu_core *c, uint16_t to, uint64_t view, uint16_
         return;
     struct slu_message *m = c->scratch;
     m->kind = SLU_MSG_REPORT;
-    m->report = slot->report;
+    slu_report_copy(&m->report, &slot->report);
     slu_fx_send(c, to, m);
 }
 
@@ -374,6 +377,7 @@ void slu_fetch_on_request(struct slu_core *c, const struct slu_fetch *fetch, uin
     c->stats.fetches_served++;
     switch ((enum slu_fetch_what)fetch->what) {
     case SLU_FETCH_BATCHES:
+    case SLU_FETCH_ITEM:
     case SLU_FETCH_FINALS: {
         struct slu_effect *fx = slu_fx_add(c, SLU_EFFECT_SERVE);
         fx->serve.to = from;
@@ -401,6 +405,9 @@ void slu_fetch_on_request(struct slu_core *c, const struct slu_fetch *fetch, uin
         return;
     case SLU_FETCH_BLOCK:
         slu_chain_serve_block(c, from, fetch);
+        return;
+    case SLU_FETCH_HOLDS:
+        slu_inbox_serve(c, from, fetch);
         return;
     case SLU_FETCH_KINDS:
         return;

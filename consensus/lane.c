@@ -219,12 +219,13 @@ static bool leads_to_new(const struct slu_lane *lane, uint32_t place)
     return false;
 }
 
-static bool may_ack(const struct slu_lane *lane, uint32_t place)
+static bool may_ack(const struct slu_core *c, const struct slu_lane *lane, uint32_t place)
 {
     const struct slu_header *node = &lane->pool[place];
     if (node->certified)
         return true;
-    return !lane->equivocated &&
+    bool slashed = c->slashed >> (lane - c->lanes) & 1;
+    return !lane->equivocated && !slashed &&
            (node->h.incarnation >= lane->frozen_below || leads_to_new(lane, place));
 }
 
@@ -235,7 +236,7 @@ void slu_lane_extend(struct slu_core *c, uint16_t index)
         uint32_t next = SLU_NONE;
         for (uint32_t at = lane->pool[lane->mine].first_child; at != SLU_NONE;
              at = lane->pool[at].next_sibling) {
-            if (!lane->pool[at].whole || !may_ack(lane, at))
+            if (!lane->pool[at].whole || !may_ack(c, lane, at))
                 continue;
             if (next == SLU_NONE || (lane->pool[at].certified && !lane->pool[next].certified))
                 next = at;
@@ -299,6 +300,11 @@ static uint32_t insert_known(struct slu_core *c, uint16_t index, const struct sl
         if (lane->pool[at].h.incarnation == h->incarnation) {
             lane->equivocated = true;
             c->stats.equivocations_seen++;
+            if (!lane->has_two) {
+                lane->two[0] = lane->pool[at].h;
+                lane->two[1] = *h;
+                lane->has_two = true; /* evidence, at the end of the turn */
+            }
         }
     }
     link_to_parent(lane, place, parent);

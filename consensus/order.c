@@ -17,32 +17,50 @@ struct planned {
     uint32_t bytes;
 };
 
+/* An item out of the queue, and what became of it. */
+struct inbox_item {
+    struct slu_inbox_tuple tuple;
+    uint8_t outcome; /* slu_drop */
+};
+
 struct slu_order {
     bool active; /* a block is being delivered */
+    struct inbox_item *inbox; /* evidence, then what is due: inbox_max */
+    uint32_t inbox_count;
+    uint32_t forced, evidence; /* of them delivered */
     struct slu_block block;
     struct planned *plan; /* entries_per_block_max: a batch has at least one transaction */
     uint32_t planned, asked, done;
     uint32_t asked_bytes;
     uint32_t entries, drops, ids;
-    uint8_t *ids_bytes;   /* ids x (id32, u32 outcome) */
+    uint8_t *ids_bytes;   /* ids x (id32, u32 outcome): entries, drops, queued ids known before */
     uint8_t *drops_bytes; /* drops x slu_delivered_drop */
     uint32_t *lane_paths; /* n * lane_window_batches places */
     uint64_t next_tag;
 };
 
+/* Items out of the queue at one height, at most. */
+static size_t inbox_max(const struct slu_genesis *g)
+{
+    return g->params.forced_bytes_per_block / slu_queue_cost(SLU_TX_HEAD_BYTES + 1) +
+           (size_t)SLU_OFFENCES * g->n;
+}
+
 size_t slu_order_bytes(const struct slu_genesis *g)
 {
-    size_t entries = g->params.entries_per_block_max;
-    return sizeof(struct slu_order) + entries * (sizeof(struct planned) + IDS_ENTRY_BYTES +
+    size_t entries = g->params.entries_per_block_max + inbox_max(g) + slu_inbox_per_block(g);
+    return sizeof(struct slu_order) + inbox_max(g) * sizeof(struct inbox_item) + entries * (sizeof(struct planned) + IDS_ENTRY_BYTES +
                                                  SLU_DELIVERED_DROP_BYTES) +
-           (size_t)g->n * g->params.lane_window_batches * sizeof(uint32_t) + 128;
+           (size_t)g->n * g->params.lane_window_batches * sizeof(uint32_t) + 192;
 }
 
 void slu_order_init(struct slu_core *c, struct slu_arena *arena)
 {
-    size_t entries = c->g->params.entries_per_block_max;
+    size_t entries = c->g->params.entries_per_block_max + inbox_max(c->g) + slu_inbox_per_block(c->g);
     struct slu_order *o = slu_arena_take(arena, sizeof *o);
     SLU_CHECK(o);
+    o->inbox = slu_arena_take(arena, inbox_max(c->g) * sizeof *o->inbox);
+    SLU_CHECK(o->inbox);
     o->plan = slu_arena_take(arena, entries * sizeof *o->plan);
     o->ids_bytes = slu_arena_take(arena, entries * IDS_ENTRY_BYTES);
     o->drops_bytes = slu_arena_take(arena, entries * SLU_DELIVERED_DROP_BYTES);
@@ -138,14 +156,20 @@ static void note_drop(struct slu_core *c, uint32_t batch, uint32_t tx, enum slu_
     c->stats.txs_dropped[reason]++;
 }
 
-static void remember_dropped(struct slu_core *c, const uint8_t id32[32], uint64_t height,
-                             uint32_t reason)
+void slu_order_note_dropped(struct slu_core *c, const uint8_t id32[32], uint64_t height,
+                            uint32_t reason)
 {
     if (slu_idset_find(&c->dropped, id32))
         return;
     if (c->dropped.count == c->dropped.cap)
         slu_idset_pop(&c->dropped);
     slu_idset_add(&c->dropped, id32, height, reason, 0);
+}
+
+static void remember(struct slu_core *c, const uint8_t id32[32])
+{
+    SLU_CHECK(slu_idset_add(&c->dedup, id32, c->order->block.height, c->order->entries,
+                            (uint32_t)c->order->block.time_ms));
 }
 
 static void deliver_tx(struct slu_core *c, uint32_t batch, uint32_t index, const struct slu_tx *tx)
@@ -156,10 +180,11 @@ static void deliver_tx(struct slu_core *c, uint32_t batch, uint32_t index, const
     enum slu_drop reason = slu_tx_check(c->g, tx, o->block.time_ms);
     if (reason == SLU_DROP_NONE && slu_idset_find(&c->dedup, id))
         reason = SLU_DROP_DUPLICATE;
-    if (reason == SLU_DROP_NONE && !slu_idset_add(&c->dedup, id, o->block.height, o->entries,
-                                                  (uint32_t)o->block.time_ms))
+    if (reason == SLU_DROP_NONE && c->dedup.count >= c->g->params.dedup_entries_max)
         reason = SLU_DROP_WINDOW_FULL;
     if (reason == SLU_DROP_NONE) {
+        remember(c, id);
+        slu_queue_mark_done(c, id);
         note_id(o, id, o->entries++);
         c->stats.txs_delivered++;
         c->stats.bytes_delivered += tx->body_len;
@@ -168,7 +193,7 @@ static void deliver_tx(struct slu_core *c, uint32_t batch, uint32_t index, const
     note_drop(c, batch, index, reason);
     if (reason != SLU_DROP_DUPLICATE) {
         note_id(o, id, OUTCOME_DROPPED | (uint32_t)reason);
-        remember_dropped(c, id, o->block.height, (uint32_t)reason);
+        slu_order_note_dropped(c, id, o->block.height, (uint32_t)reason);
     }
 }
 
@@ -194,20 +219,108 @@ static void expire(struct slu_core *c, uint64_t time_ms)
         slu_idset_pop(&c->dedup);
 }
 
+/* ---- out of the queue: evidence of this block, then the forced entries that are due ---- */
+
+static void add_inbox(struct slu_order *o, const struct slu_inbox_tuple *tuple, uint8_t outcome)
+{
+    o->inbox[o->inbox_count++] = (struct inbox_item){.tuple = *tuple, .outcome = outcome};
+}
+
+/* Evidence is delivered at the height that queued it, by id. */
+static void gather_evidence(struct slu_core *c, uint64_t height)
+{
+    struct slu_order *o = c->order;
+    const uint8_t *last = NULL;
+    for (;;) {
+        const struct slu_offence_slot *next = NULL;
+        for (size_t i = 0; c->slashed && i < (size_t)SLU_OFFENCES * c->n; i++) {
+            const struct slu_offence_slot *slot = &c->queue.offences[i];
+            if (slot->height == height && (!last || memcmp(slot->tuple.id, last, 32) > 0) &&
+                (!next || memcmp(slot->tuple.id, next->tuple.id, 32) < 0))
+                next = slot;
+        }
+        if (!next)
+            return;
+        last = next->tuple.id;
+        add_inbox(o, &next->tuple, SLU_DROP_NONE);
+    }
+}
+
+static void gather_forced(struct slu_core *c, uint64_t height)
+{
+    struct slu_queue *q = &c->queue;
+    for (uint64_t i = q->due; i < q->top && q->ring[i % q->cap].due == height; i++) {
+        const struct slu_queued *entry = &q->ring[i % q->cap];
+        struct slu_inbox_tuple tuple = {.kind = SLU_INBOX_FORCED,
+                                        .bytes = entry->bytes,
+                                        .valid_until_ms = entry->valid_until_ms};
+        memcpy(tuple.id, entry->id, 32);
+        bool done = entry->done || slu_idset_find(&c->dedup, entry->id);
+        add_inbox(c->order, &tuple, done ? SLU_DROP_DUPLICATE : SLU_DROP_NONE);
+    }
+}
+
+/* What this block queued and a lane delivered before: noted among the ids, so that a restart knows. */
+static void mark_known(struct slu_core *c, uint64_t height)
+{
+    struct slu_queue *q = &c->queue;
+    for (uint64_t i = slu_queue_of_height(c, height);
+         i < q->top && q->ring[i % q->cap].height == height; i++) {
+        struct slu_queued *entry = &q->ring[i % q->cap];
+        if (!slu_idset_find(&c->dedup, entry->id))
+            continue;
+        entry->done = true;
+        note_id(c->order, entry->id, OUTCOME_DROPPED | SLU_DROP_DUPLICATE);
+    }
+}
+
+static void deliver_inbox(struct slu_core *c)
+{
+    struct slu_order *o = c->order;
+    uint64_t height = o->block.height;
+    o->inbox_count = o->forced = o->evidence = 0;
+    mark_known(c, height);
+    gather_evidence(c, height);
+    gather_forced(c, height);
+    for (uint32_t i = 0; i < o->inbox_count; i++) {
+        struct inbox_item *item = &o->inbox[i];
+        if (item->outcome == SLU_DROP_NONE && c->dedup.count == c->dedup.cap)
+            item->outcome = SLU_DROP_WINDOW_FULL;
+        if (item->outcome != SLU_DROP_NONE) {
+            c->stats.forced_skipped++;
+            continue;
+        }
+        remember(c, item->tuple.id);
+        note_id(o, item->tuple.id, o->entries++);
+        if (item->tuple.kind == SLU_INBOX_FORCED)
+            o->forced++;
+        else
+            o->evidence++;
+    }
+    c->stats.forced_delivered += o->forced;
+    c->stats.evidence_delivered += o->evidence;
+}
+
 /* ---- a block from start to end ---- */
 
 static void persist_delivered(struct slu_core *c)
 {
     struct slu_order *o = c->order;
-    size_t cap = SLU_DELIVERED_HEAD_BYTES + (size_t)o->planned * SLU_DELIVERED_BATCH_BYTES +
+    size_t cap = SLU_DELIVERED_HEAD_BYTES + (size_t)o->inbox_count * SLU_DELIVERED_INBOX_BYTES +
+                 (size_t)o->planned * SLU_DELIVERED_BATCH_BYTES +
                  (size_t)o->drops * SLU_DELIVERED_DROP_BYTES;
     struct slu_writer w = slu_writer_of(slu_fx_take(c, cap), cap);
     slu_write_bytes(&w, o->block.digest, 32);
     slu_write_u64(&w, o->block.height);
     slu_write_u64(&w, o->block.time_ms);
     slu_write_u32(&w, o->entries);
+    slu_write_u32(&w, o->inbox_count);
     slu_write_u32(&w, o->planned);
     slu_write_u32(&w, o->drops);
+    for (uint32_t i = 0; i < o->inbox_count; i++) {
+        slu_inbox_tuple_write(&w, &o->inbox[i].tuple);
+        slu_write_u8(&w, o->inbox[i].outcome);
+    }
     for (uint32_t i = 0; i < o->planned; i++) {
         const struct slu_delivered_batch *ref = &o->plan[i].ref;
         slu_write_u16(&w, ref->lane);
@@ -243,8 +356,11 @@ static void finish(struct slu_core *c)
     fx->delivered.height = o->block.height;
     fx->delivered.time_ms = o->block.time_ms;
     fx->delivered.entries = o->entries;
-    c->stats.blocks_empty += o->planned == 0;
+    fx->delivered.forced = o->forced;
+    fx->delivered.evidence = o->evidence;
+    c->stats.blocks_empty += o->planned == 0 && o->inbox_count == 0;
     c->delivered = o->block;
+    slu_queue_delivered(c);
     for (uint16_t l = 0; l < c->n; l++)
         slu_lane_delivered(c, l, &c->delivered.cut[l]);
     slu_own_delivered(c, c->delivered.cut[c->self].position);
@@ -256,13 +372,14 @@ static bool start_next(struct slu_core *c)
 {
     struct slu_order *o = c->order;
     const struct slu_block *next = slu_chain_final_at(c, c->delivered.height + 1);
-    if (!next || !plan_block(c, next))
+    if (!next || !plan_block(c, next) || !slu_queue_ready(c, next->height))
         return false;
     o->block = *next;
     o->active = true;
     o->asked = o->done = o->asked_bytes = 0;
     o->entries = o->drops = o->ids = 0;
     expire(c, next->time_ms);
+    deliver_inbox(c);
     return true;
 }
 
@@ -301,9 +418,10 @@ void slu_order_on_body(struct slu_core *c, const struct slu_event *event)
     c->order_wanted = true;
 }
 
-int slu_order_restore_ids(struct slu_core *c, uint64_t height, uint64_t time_ms,
+int slu_order_restore_ids(struct slu_core *c, const struct slu_block *block, bool in_window,
                           const uint8_t *value, size_t len)
 {
+    uint64_t height = block->height;
     struct slu_reader r = slu_reader_of(value, len);
     uint32_t count = slu_read_u32(&r);
     if (r.failed || slu_reader_left(&r) != (size_t)count * IDS_ENTRY_BYTES)
@@ -311,10 +429,14 @@ int slu_order_restore_ids(struct slu_core *c, uint64_t height, uint64_t time_ms,
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *id = slu_read_bytes(&r, 32);
         uint32_t outcome = slu_read_u32(&r);
+        if (outcome == (OUTCOME_DROPPED | SLU_DROP_DUPLICATE) || !(outcome & OUTCOME_DROPPED))
+            slu_queue_restore_done(c, id, height);
+        if (!in_window || outcome == (OUTCOME_DROPPED | SLU_DROP_DUPLICATE))
+            continue;
         if (outcome & OUTCOME_DROPPED)
-            remember_dropped(c, id, height, outcome & ~OUTCOME_DROPPED);
+            slu_order_note_dropped(c, id, height, outcome & ~OUTCOME_DROPPED);
         else if (!slu_idset_find(&c->dedup, id) &&
-                 !slu_idset_add(&c->dedup, id, height, outcome, (uint32_t)time_ms))
+                 !slu_idset_add(&c->dedup, id, height, outcome, (uint32_t)block->time_ms))
             return SLU_ERR_CORRUPT;
     }
     return SLU_OK;
@@ -329,15 +451,26 @@ int slu_delivered_open(struct slu_delivered *record, const uint8_t *bytes, size_
     record->height = slu_read_u64(&r);
     record->time_ms = slu_read_u64(&r);
     record->entries = slu_read_u32(&r);
+    record->inbox_count = slu_read_u32(&r);
     record->batch_count = slu_read_u32(&r);
     record->drop_count = slu_read_u32(&r);
+    size_t inbox = (size_t)record->inbox_count * SLU_DELIVERED_INBOX_BYTES;
     size_t batches = (size_t)record->batch_count * SLU_DELIVERED_BATCH_BYTES;
     size_t drops = (size_t)record->drop_count * SLU_DELIVERED_DROP_BYTES;
-    if (r.failed || slu_reader_left(&r) != batches + drops)
+    if (r.failed || slu_reader_left(&r) != inbox + batches + drops)
         return SLU_ERR_MALFORMED;
-    record->batches = slu_reader_of(r.at, batches);
-    record->drops = slu_reader_of(r.at + batches, drops);
+    record->inbox = slu_reader_of(r.at, inbox);
+    record->batches = slu_reader_of(r.at + inbox, batches);
+    record->drops = slu_reader_of(r.at + inbox + batches, drops);
     return SLU_OK;
+}
+
+void slu_delivered_next_inbox(struct slu_delivered *record, struct slu_delivered_inbox *item)
+{
+    const uint8_t *tuple = slu_read_bytes(&record->inbox, SLU_INBOX_TUPLE_BYTES);
+    SLU_CHECK(tuple);
+    slu_inbox_tuple_at(tuple, 0, &item->tuple);
+    item->outcome = slu_read_u8(&record->inbox);
 }
 
 void slu_delivered_next_batch(struct slu_delivered *record, struct slu_delivered_batch *batch)

@@ -33,7 +33,44 @@ static int read_final(const struct slu_core *c, const uint8_t *value, size_t len
     return slu_reader_done(&r) ? SLU_OK : SLU_ERR_CORRUPT;
 }
 
-/* The last delivered block, and the ids that its dedup window still remembers. */
+/* What a delivered block queued. */
+static int boot_height(struct slu_core *c, const struct slu_store *store, uint64_t height,
+                       struct slu_queue_tail *tail)
+{
+    const uint8_t *value;
+    size_t len;
+    int rc = get(store, SLU_REC_FINAL, height, 0, &value, &len);
+    if (!rc)
+        rc = read_final(c, value, len, &c->work_block, NULL);
+    if (rc)
+        return rc;
+    if (!slu_queue_has_room(c, &c->work_block))
+        return SLU_ERR_CORRUPT;
+    slu_queue_push(c, &c->work_block, tail);
+    *tail = c->work_block.tail;
+    return SLU_OK;
+}
+
+/* The ids that it delivered: for the dedup window, and for entries of the queue that need not be
+ * delivered any more. */
+static int boot_ids(struct slu_core *c, const struct slu_store *store, uint64_t height)
+{
+    const uint8_t *value;
+    size_t len;
+    int rc = get(store, SLU_REC_FINAL, height, 0, &value, &len);
+    if (!rc)
+        rc = read_final(c, value, len, &c->work_block, NULL);
+    if (rc)
+        return rc;
+    bool in_window =
+        c->work_block.time_ms + c->g->params.dedup_window_ms >= c->delivered.time_ms;
+    rc = get(store, SLU_REC_IDS, height, 0, &value, &len);
+    if (rc == SLU_ERR_NOT_FOUND)
+        return SLU_OK; /* nothing in it */
+    return rc ? rc : slu_order_restore_ids(c, &c->work_block, in_window, value, len);
+}
+
+/* The last delivered block, the ids that its dedup window still remembers, and the queue. */
 static int boot_delivered(struct slu_core *c, const struct slu_store *store)
 {
     struct slu_record_key last;
@@ -49,7 +86,10 @@ static int boot_delivered(struct slu_core *c, const struct slu_store *store)
         rc = read_final(c, value, len, &c->delivered, NULL);
     if (rc)
         return rc == SLU_ERR_NOT_FOUND ? SLU_ERR_CORRUPT : rc;
-    uint64_t first = last.a, window = c->g->params.dedup_window_ms;
+    c->delivered.queued = NULL; /* the store's memory; the queue gets it below */
+    c->delivered.queued_count = 0;
+    uint64_t first = last.a;
+    struct slu_queue_tail tail = {.height = 0};
     while (first > 1) {
         rc = get(store, SLU_REC_FINAL, first - 1, 0, &value, &len);
         if (rc == SLU_ERR_NOT_FOUND)
@@ -58,26 +98,19 @@ static int boot_delivered(struct slu_core *c, const struct slu_store *store)
             rc = read_final(c, value, len, &c->work_block, NULL);
         if (rc)
             return rc;
-        if (c->work_block.time_ms + window < c->delivered.time_ms)
+        tail = c->work_block.tail;
+        if (!slu_queue_remembers(c, &c->work_block, &c->delivered))
             break;
         first--;
     }
-    for (uint64_t height = first; height <= last.a; height++) {
-        rc = get(store, SLU_REC_FINAL, height, 0, &value, &len);
-        if (!rc)
-            rc = read_final(c, value, len, &c->work_block, NULL);
-        if (rc)
-            return rc;
-        uint64_t time_ms = c->work_block.time_ms;
-        rc = get(store, SLU_REC_IDS, height, 0, &value, &len);
-        if (rc == SLU_ERR_NOT_FOUND)
-            continue; /* nothing in it */
-        if (!rc)
-            rc = slu_order_restore_ids(c, height, time_ms, value, len);
-        if (rc)
-            return rc;
-    }
-    return SLU_OK;
+    if (first == 1)
+        tail = (struct slu_queue_tail){.height = 0};
+    for (uint64_t height = first; height <= last.a && !rc; height++)
+        rc = boot_height(c, store, height, &tail);
+    for (uint64_t height = first; height <= last.a && !rc; height++)
+        rc = boot_ids(c, store, height);
+    slu_queue_delivered(c);
+    return rc;
 }
 
 static int visit_final(void *context, const struct slu_record_key *key, const uint8_t *value,
@@ -247,6 +280,55 @@ static int boot_states(struct slu_core *c, const struct slu_store *store, bool *
     return SLU_OK;
 }
 
+/* ---- the inbox ---- */
+
+static int is_held(const struct slu_store *store, const uint8_t id32[32], uint64_t valid_until_ms,
+                   bool *held)
+{
+    const uint8_t *value;
+    size_t len;
+    struct slu_record_key key = {.kind = SLU_REC_INBOX, .a = valid_until_ms};
+    memcpy(key.digest, id32, 32);
+    int rc = store->get(store->context, &key, &value, &len);
+    *held = rc == SLU_OK;
+    return rc == SLU_ERR_NOT_FOUND ? SLU_OK : rc;
+}
+
+static int visit_item(void *context, const struct slu_record_key *key, const uint8_t *value,
+                      size_t len)
+{
+    struct slu_core *c = ((struct boot *)context)->core;
+    struct slu_relay relay;
+    if (len < SLU_RELAY_BYTES)
+        return SLU_ERR_CORRUPT;
+    struct slu_reader r = slu_reader_of(value, SLU_RELAY_BYTES);
+    if (slu_relay_read(&r, c->g, &relay, value + SLU_RELAY_BYTES, len - SLU_RELAY_BYTES) ||
+        !slu_reader_done(&r) || !slu_digest_is(relay.tuple.id, key->digest))
+        return SLU_ERR_CORRUPT;
+    slu_inbox_restore(c, &relay);
+    return SLU_OK;
+}
+
+/* What is still to be delivered and held, and what no final block queued yet. */
+static int boot_inbox(struct slu_core *c, const struct slu_store *store)
+{
+    struct slu_queue *q = &c->queue;
+    int rc = SLU_OK;
+    for (uint64_t i = q->due; i < q->top && !rc; i++) {
+        struct slu_queued *entry = &q->ring[i % q->cap];
+        rc = is_held(store, entry->id, entry->valid_until_ms, &entry->held);
+    }
+    for (size_t i = 0; i < (size_t)SLU_OFFENCES * c->n && !rc; i++) {
+        struct slu_offence_slot *slot = &q->offences[i];
+        if (slot->height > c->delivered.height)
+            rc = is_held(store, slot->tuple.id, SLU_VALID_FOR_EVER, &slot->held);
+    }
+    struct boot boot = {.core = c};
+    struct slu_record_key from = {.kind = SLU_REC_INBOX, .a = c->head.time_ms};
+    struct slu_record_key to = {.kind = SLU_REC_INBOX, .a = UINT64_MAX, .b = 1};
+    return rc ? rc : store->scan(store->context, &from, &to, visit_item, &boot);
+}
+
 static int boot_head(struct slu_core *c, const struct slu_store *store)
 {
     const uint8_t *value;
@@ -278,6 +360,7 @@ int slu_core_boot(struct slu_core *c, const struct slu_store *store, bool first_
     for (uint16_t l = 0; l < c->n; l++)
         slu_lane_delivered(c, l, &c->delivered.cut[l]);
     c->head = c->delivered;
+    c->slashed = slu_block_slashed(&c->head);
     struct boot boot = {.core = c};
     struct slu_record_key from = {.kind = SLU_REC_FINAL, .a = c->delivered.height + 1};
     struct slu_record_key to = {.kind = SLU_REC_FINAL, .a = UINT64_MAX};
@@ -288,6 +371,8 @@ int slu_core_boot(struct slu_core *c, const struct slu_store *store, bool first_
         c->finals_top = c->head.height; /* torn off before the one whose F makes them final */
     if (!rc)
         rc = boot_lanes(c, store);
+    if (!rc)
+        rc = boot_inbox(c, store);
     if (rc)
         return rc;
     from = (struct slu_record_key){.kind = SLU_REC_VOTE, .a = c->final_view + 1};

@@ -54,8 +54,8 @@ static uint32_t next_incarnation(const struct slu_lane *lane)
 
 void slu_rejoin_on_request(struct slu_core *c, const struct slu_rejoin *rejoin, uint16_t from)
 {
-    if (rejoin->node != from || from == c->self || c->rejoining)
-        return;
+    if (rejoin->node != from || from == c->self || c->rejoining || c->view < c->voted_view)
+        return; /* after a restart: it asks again, when I can show the view that I was in */
     struct slu_lane *lane = &c->lanes[from];
     if (!slu_digest_is(lane->frozen_nonce, rejoin->nonce)) {
         lane->frozen_below = next_incarnation(lane);

@@ -20,8 +20,8 @@ static const struct slu_report_view *peek_view(const struct slu_core *c, uint64_
     return at->view == view ? at : NULL;
 }
 
-/* Whether each tip is certified to me. Tips at or below the committed cut change no block that can
- * still be computed. */
+/* Whether each tip and each inbox item is certified to me. Tips at or below the committed cut and
+ * items that a final block queued change no block that can still be computed. */
 static bool backed(const struct slu_core *c, const struct slu_report *report)
 {
     for (uint16_t i = 0; i < report->count; i++) {
@@ -32,6 +32,12 @@ static bool backed(const struct slu_core *c, const struct slu_report *report)
         uint32_t place = slu_lane_find(lane, tip->digest);
         if (place == SLU_NONE || !lane->pool[place].certified ||
             lane->pool[place].h.position != tip->position)
+            return false;
+    }
+    struct slu_inbox_tuple tuple;
+    for (uint16_t i = 0; i < report->inbox_count; i++) {
+        slu_inbox_tuple_at(report->inbox, i, &tuple);
+        if (!slu_inbox_backed(c, &tuple))
             return false;
     }
     return true;
@@ -114,7 +120,7 @@ void slu_report_on_report(struct slu_core *c, const struct slu_report *report, b
     struct slu_report_slot *slot = place_for(c, report, wanted);
     if (!slot)
         return;
-    slot->report = *report;
+    slu_report_copy(&slot->report, report);
     slot->present = true;
     slot->verified = backed(c, report);
     if (report->view == c->view) {
@@ -154,6 +160,8 @@ bool slu_report_has_new(const struct slu_core *c, const struct slu_block *base)
         if (lane->pool[lane->certified].h.position > base->cut[l].position)
             return true;
     }
+    if (base->tail.height > base->height || slu_inbox_has_new(c, base))
+        return true; /* forced entries are due at the heights to come, or wait to be queued */
     return base->height > 0 && c->clock_ms > base->time_ms + 5000;
 }
 
@@ -168,7 +176,7 @@ void slu_report_make(struct slu_core *c, uint64_t view)
     r->released = c->delivered.height;
     r->clock_ms = c->clock_ms;
     r->count = 0;
-    r->inbox_count = 0;
+    slu_inbox_report(c, slu_chain_best(c), r);
     for (uint16_t l = 0; l < c->n; l++) {
         const struct slu_lane *lane = &c->lanes[l];
         const struct slu_batch_header *tip = &lane->pool[lane->certified].h;
@@ -184,7 +192,7 @@ void slu_report_make(struct slu_core *c, uint64_t view)
     c->reported_view = view;
     struct slu_message *m = c->scratch;
     m->kind = SLU_MSG_REPORT;
-    m->report = *r;
+    slu_report_copy(&m->report, r);
     slu_fx_send(c, SLU_TO_ALL, m);
     c->stats.reports_sent++;
     slu_report_on_report(c, r, false);
@@ -215,7 +223,7 @@ void slu_report_maybe(struct slu_core *c)
 void slu_report_restore(struct slu_core *c, const struct slu_report *report)
 {
     struct slu_report_slot *slot = place_for(c, report, true);
-    slot->report = *report;
+    slu_report_copy(&slot->report, report);
     slot->present = true;
     slot->verified = backed(c, report);
 }

@@ -1,8 +1,9 @@
 /* The inside of the core: one struct, in the order of the stations. Private to consensus/; every
  * other room uses core.h. Each station's functions stand under its name; the .c files have the rules.
  *
- *     submit -> lane -> ack -> report -> view -> chain -> order
- *                 \__________ fetch __________/
+ *     submit -> lane -> ack --> report -> view -> chain -> order
+ *                 \     inbox ----^        queue ---^------^
+ *                  \__________ fetch __________/
  */
 #ifndef SLU_CONSENSUS_STATE_H
 #define SLU_CONSENSUS_STATE_H
@@ -14,7 +15,7 @@
 
 #define SLU_NONE UINT32_MAX
 
-/** Longest canonical body of a message that is not a HEADERS or a long BLOCKS. */
+/** Longest canonical body of a message that is not a REPORT, HEADERS or BLOCKS. */
 #define SLU_SMALL_MESSAGE_BYTES (8u * 1024u)
 
 /* ---- lanes (lane.c): a tree of headers per lane, rooted at the delivered and the final cut ---- */
@@ -64,6 +65,8 @@ struct slu_lane {
     uint32_t history_window;     /* which part of the next block is asked for next */
     uint64_t whole_height;       /* all bodies of the final blocks up to here are held */
     uint8_t frozen_nonce[32];    /* of the rejoin that frozen_below answers */
+    struct slu_batch_header two[2]; /* the first two headers of one incarnation at one position ... */
+    bool has_two;                   /* ... when there were two */
 };
 
 /* ---- fetch (fetch.c): small things asked for, each once per retry time ---- */
@@ -86,6 +89,80 @@ struct slu_ack_slot {
 struct slu_ack_state {
     struct slu_tip tip;
     uint32_t slot; /* of the sender's vectors, or SLU_NONE */
+};
+
+/* ---- inbox (inbox.c): items that no final block queued yet, and who signed that they hold them ---- */
+
+struct slu_inbox_entry {
+    struct slu_inbox_tuple tuple;
+    uint8_t digest[32];    /* of the tuple: what a hold signs */
+    uint64_t holders;      /* nodes whose signature is in the table */
+    uint32_t hash_next;    /* of its bucket (by id), or of the free list */
+    uint32_t older, newer; /* in order of arrival */
+    uint16_t taker;        /* held: in whose share it counts */
+    uint16_t stray_of;     /* neither held nor certified: whose hold made it; else SLU_NODES_MAX */
+    uint32_t tries;        /* times that its content was asked for */
+    uint64_t since_ms;
+    bool used, held, certified;
+    bool unsaid; /* held, and my own hold is still to be signed */
+};
+
+struct slu_inbox_share {
+    uint32_t items; /* held, unqueued, forced */
+    uint64_t bytes; /* of them, as slu_queue_cost */
+    uint32_t strays;
+};
+
+struct slu_inbox {
+    struct slu_inbox_entry *pool;
+    uint8_t (*signatures)[64]; /* n per place */
+    uint32_t *buckets;
+    uint32_t bucket_mask, cap;
+    uint32_t free_list, fresh; /* places given back; places from here on were never used */
+    uint32_t oldest, newest;
+    uint32_t count, certified, missing, unsaid; /* entries; of them certified, not held, unsaid */
+    uint32_t resend_at;                         /* the place where the next resend goes on */
+    struct slu_inbox_share shares[SLU_NODES_MAX];
+};
+
+/* ---- queue (queue.c): what final blocks queued, until it is delivered and cannot be queued again ---- */
+
+struct slu_queued {
+    uint8_t id[32];
+    uint64_t due;
+    uint64_t valid_until_ms;
+    uint64_t height, time_ms, tail_height; /* of the block that queued it */
+    uint64_t holders;
+    uint32_t bytes;
+    bool held;
+    bool done; /* its id was delivered before its height came */
+};
+
+/* Evidence of one offence of one node: at most one is ever queued. */
+struct slu_offence_slot {
+    struct slu_inbox_tuple tuple; /* queued; before that: the lowest id that I hold */
+    uint64_t holders;
+    uint64_t height; /* of the block that queued it; 0: none yet */
+    uint32_t taken;  /* items ever held of it */
+    bool held;
+};
+
+/* A final block that postage may name. */
+struct slu_named {
+    uint64_t height; /* 0: free */
+    uint64_t time_ms;
+    uint64_t booked_bytes;
+    uint8_t digest[32];
+};
+
+struct slu_queue {
+    struct slu_queued *ring; /* by sequence number */
+    uint32_t cap;
+    uint64_t first, due, top; /* the oldest, the first that is not delivered, one past the newest */
+    struct slu_idset ids;     /* a: sequence number */
+    struct slu_offence_slot *offences; /* [offence * n + offender] */
+    struct slu_named *named;           /* SLU_POSTAGE_BLOCKS, by height */
+    uint8_t *work_list;                /* slu_inbox_per_block tuples: of work_block */
 };
 
 /* ---- reports (report.c) ---- */
@@ -165,6 +242,7 @@ struct slu_core {
     bool progress_wanted;
     uint32_t growth_steps;
     uint64_t final_view;
+    uint64_t voted_view;      /* the highest that I signed a vote in */
     uint64_t vote_floor;      /* no vote in views at or below (clauses 3.12, 3.13) */
     uint64_t forgotten_view;  /* vote records below are deleted */
     uint64_t resend_due_ms, last_final_ms;
@@ -176,16 +254,26 @@ struct slu_core {
     struct slu_small_want wants[SLU_SMALL_WANTS];
     uint64_t fetch_again_ms; /* when to ask again; 0: nothing is asked */
 
+    /* inbox, queue */
+    struct slu_inbox inbox;
+    struct slu_queue queue;
+    uint64_t slashed; /* set of nodes, as of the last final block */
+
     /* chain */
-    struct slu_block *blocks; /* above the final view or a gap, unordered: SLU_PENDING_BLOCKS */
+    struct slu_block *blocks; /* above the final view or a gap, in order of arrival: SLU_PENDING_BLOCKS */
     uint32_t block_count;
+    uint8_t *block_lists;     /* their lists, in the same order: SLU_PENDING_LIST_BYTES */
+    size_t block_lists_used;
+    uint8_t *head_list;       /* of head */
+    uint8_t *gap_lists;       /* of the blocks above a gap: SLU_PENDING_LIST_BYTES */
+    size_t gap_lists_used;
     const struct slu_block **block_path; /* scratch of a walk */
     struct slu_block head;            /* last final block whose content I have */
     struct slu_cert head_cert;
     bool has_head_cert;
     struct slu_cert want_head;        /* an F whose block I lack */
     bool wants_head;
-    struct slu_block *finals;         /* ring by height: delivered+1 .. finals_top */
+    struct slu_block *finals;         /* ring by height: delivered+1 .. finals_top; without lists */
     uint64_t finals_top;
     uint64_t finals_fetch_ms;
     uint64_t gap_low, gap_top;        /* final ones in the ring above a gap; 0: there is none */
@@ -193,7 +281,7 @@ struct slu_core {
     struct slu_cert gap_cert;         /* F of gap_top */
 
     /* order */
-    struct slu_block delivered; /* last delivered block */
+    struct slu_block delivered; /* last delivered block; without its list */
     struct slu_idset dedup;     /* a: height, b: outcome, c: low bits of its time */
     struct slu_idset dropped;   /* the same, of dropped ones; answers queries only */
     struct slu_order *order;
@@ -232,6 +320,8 @@ void slu_fx_forget(struct slu_core *c, const struct slu_record_key *from,
                    const struct slu_record_key *to);
 void slu_fx_trace(struct slu_core *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/** relay->content must stay valid until the turn was executed. */
+void slu_fx_send_relay(struct slu_core *c, uint16_t to, const struct slu_relay *relay);
 uint8_t *slu_fx_take(struct slu_core *c, size_t bytes);
 struct slu_effect *slu_fx_add(struct slu_core *c, enum slu_effect_kind kind);
 
@@ -269,6 +359,82 @@ void slu_ack_send_new(struct slu_core *c);
 void slu_ack_send_full(struct slu_core *c, uint16_t to);
 void slu_ack_serve(struct slu_core *c, uint16_t to, const struct slu_fetch *fetch);
 uint64_t slu_ack_deadline(const struct slu_core *c);
+
+/* inbox.c: forced items and evidence until a final block queues them */
+size_t slu_inbox_bytes(const struct slu_genesis *g);
+void slu_inbox_init(struct slu_core *c, struct slu_arena *arena);
+void slu_inbox_force(struct slu_core *c, const struct slu_event *event);
+void slu_inbox_receipt(struct slu_core *c, const struct slu_event *event);
+void slu_inbox_on_relay(struct slu_core *c, const struct slu_relay *relay);
+void slu_inbox_on_holds(struct slu_core *c, const struct slu_holds *holds);
+/** Signs, takes in and relays an item of this node's own; its content must outlive the turn. */
+void slu_inbox_take(struct slu_core *c, struct slu_relay *relay);
+/** Signs and sends holds of what was taken in since the last turn. */
+void slu_inbox_turn(struct slu_core *c);
+void slu_inbox_resend(struct slu_core *c);
+void slu_inbox_send_all(struct slu_core *c, uint16_t to);
+void slu_inbox_fetch(struct slu_core *c);
+void slu_inbox_serve(struct slu_core *c, uint16_t to, const struct slu_fetch *fetch);
+/** Whether this tuple needs no certificate any more, or I hold one. */
+bool slu_inbox_backed(const struct slu_core *c, const struct slu_inbox_tuple *tuple);
+/** Whether something certified is not queued by `base` or an ancestor. */
+bool slu_inbox_has_new(const struct slu_core *c, const struct slu_block *base);
+/** Fills a report's list: certified, not queued by an ancestor of a child of `base`, longest held
+ * first; ids rising. */
+void slu_inbox_report(const struct slu_core *c, const struct slu_block *base,
+                      struct slu_report *report);
+/** A final block queued this: hands over who holds it, and forgets it here. */
+void slu_inbox_queued(struct slu_core *c, const struct slu_inbox_tuple *tuple, bool *held,
+                      uint64_t *holders);
+/** After a commit: forgets what no later block can queue. */
+void slu_inbox_expire(struct slu_core *c);
+/** The place of a tuple in the table, or SLU_NONE. */
+uint32_t slu_inbox_place(const struct slu_core *c, const struct slu_inbox_tuple *tuple);
+void slu_inbox_drop(struct slu_core *c, uint32_t place);
+struct slu_inbox_entry *slu_inbox_find(const struct slu_core *c, const uint8_t id32[32]);
+/** At boot: an item that the disk holds and that no final block queued. */
+void slu_inbox_restore(struct slu_core *c, const struct slu_relay *relay);
+
+/* queue.c: the queue along the chain */
+size_t slu_queue_bytes(const struct slu_genesis *g);
+void slu_queue_init(struct slu_core *c, struct slu_arena *arena);
+/** Computes out->queued, tail and evident (clause 6.4). False: an ancestor's list is missing. */
+bool slu_queue_compute(struct slu_core *c, struct slu_block *out, const struct slu_block *parent,
+                       const struct slu_report *const *reports);
+/** Whether `base` or a pending ancestor of it queued this id. Final ones are not looked at. */
+bool slu_queue_pending_has(const struct slu_core *c, const struct slu_block *base,
+                           const uint8_t id32[32]);
+/** The remembered queue entry of an id, or NULL. */
+struct slu_queued *slu_queue_find(const struct slu_core *c, const uint8_t id32[32]);
+struct slu_offence_slot *slu_queue_offence(const struct slu_core *c, uint8_t offence,
+                                           uint16_t offender);
+bool slu_queue_has_room(const struct slu_core *c, const struct slu_block *block);
+/** The next final block: its items get their heights. `before` is its parent. */
+void slu_queue_push(struct slu_core *c, const struct slu_block *block,
+                    const struct slu_queue_tail *before);
+/** A final block that postage may name; NULL: unknown or too long ago. */
+const struct slu_named *slu_queue_named(const struct slu_core *c, uint64_t height,
+                                        const uint8_t digest32[32]);
+/** Whether all that is delivered out of the queue at `height` is held; asks for what is not. */
+bool slu_queue_ready(struct slu_core *c, uint64_t height);
+/** Heights up to c->delivered were delivered: forgets what can neither come nor be queued again. */
+void slu_queue_delivered(struct slu_core *c);
+/** An id was delivered by a lane. */
+void slu_queue_mark_done(struct slu_core *c, const uint8_t id32[32]);
+/** At boot: the same, of an id delivered or found delivered at `height`. */
+void slu_queue_restore_done(struct slu_core *c, const uint8_t id32[32], uint64_t height);
+/** Number of the first entry that was queued at `height` or later. */
+uint64_t slu_queue_of_height(const struct slu_core *c, uint64_t height);
+/** Whether a restart that delivers on after `delivered` needs what this block queued. */
+bool slu_queue_remembers(const struct slu_core *c, const struct slu_block *block,
+                         const struct slu_block *delivered);
+
+/* evidence.c */
+void slu_evidence_turn(struct slu_core *c);
+/** Looks at a vote beside what is known of its view; before it is counted. */
+void slu_evidence_on_vote(struct slu_core *c, const struct slu_view_slot *slot,
+                          enum slu_vote_kind kind, uint16_t node, const uint8_t block32[32],
+                          const uint8_t signature64[64]);
 
 /* block.c: the pure computation */
 bool slu_block_compute(struct slu_core *c, struct slu_block *out, const struct slu_block *parent,
@@ -339,6 +505,8 @@ void slu_chain_restore_head(struct slu_core *c, const struct slu_block *block,
                             const struct slu_cert *cert);
 const struct slu_block *slu_chain_final_at(const struct slu_core *c, uint64_t height);
 void slu_chain_restore_final(struct slu_core *c, const struct slu_block *block);
+/** Whether the lists of all final blocks went into the queue. */
+bool slu_chain_queue_known(const struct slu_core *c);
 /** Below the head's known ancestors: the digest of the next one, which I lack; NULL: no gap. */
 const uint8_t *slu_chain_missing(struct slu_core *c);
 void slu_chain_serve_block(struct slu_core *c, uint16_t to, const struct slu_fetch *fetch);
@@ -348,7 +516,11 @@ size_t slu_order_bytes(const struct slu_genesis *g);
 void slu_order_init(struct slu_core *c, struct slu_arena *arena);
 void slu_order_progress(struct slu_core *c);
 void slu_order_on_body(struct slu_core *c, const struct slu_event *event);
-int slu_order_restore_ids(struct slu_core *c, uint64_t height, uint64_t time_ms,
+/** What queries find of an id that will not be delivered. */
+void slu_order_note_dropped(struct slu_core *c, const uint8_t id32[32], uint64_t height,
+                            uint32_t reason);
+/** The IDS record of `block`; `in_window`: its ids still count as delivered. */
+int slu_order_restore_ids(struct slu_core *c, const struct slu_block *block, bool in_window,
                           const uint8_t *value, size_t len);
 
 /* fetch.c */

@@ -18,8 +18,15 @@ enum slu_record_kind {
     SLU_REC_VOTE = 5,      /* a: view, b: vote kind; the vote and what justifies it */
     SLU_REC_DELIVERED = 6, /* a: height; the delivered record (consensus/order.h) */
     SLU_REC_IDS = 7,       /* a: height; u32 count, then count of (id32, u32 outcome) */
-    SLU_REC_KINDS = 8
+    SLU_REC_INBOX = 8,     /* a: valid_until, b: 0, digest: the item's id; RELAY body, then content */
+    SLU_REC_KINDS = 9
 };
+
+/** Whether keys of this kind have their digest. */
+static inline bool slu_record_has_digest(enum slu_record_kind kind)
+{
+    return kind == SLU_REC_BATCH || kind == SLU_REC_INBOX;
+}
 
 enum slu_state_slot {
     SLU_STATE_HEAD = 0,     /* the last final block and its F */
@@ -29,7 +36,7 @@ enum slu_state_slot {
     SLU_STATE_STARTED = 3,  /* written by the first start: this disk has the node's whole history */
 };
 
-/** Records sort by (kind, a, b, digest). `digest` is zero for every kind but BATCH. */
+/** Records sort by (kind, a, b, digest). `digest` is zero for every kind but BATCH and INBOX. */
 struct slu_record_key {
     enum slu_record_kind kind;
     uint64_t a;

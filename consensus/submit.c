@@ -155,6 +155,26 @@ void slu_own_delivered(struct slu_core *c, uint64_t position)
 
 /* ---- where is a transaction ---- */
 
+/* Where an inbox item is while it is not delivered. False: it is none. */
+static bool locate_inbox(const struct slu_core *c, const uint8_t id32[32],
+                         struct slu_tx_status *out)
+{
+    const struct slu_queued *queued = slu_queue_find(c, id32);
+    const struct slu_inbox_entry *entry = slu_inbox_find(c, id32);
+    if (queued && queued->due > c->delivered.height) {
+        out->stage = SLU_STAGE_QUEUED;
+        out->forced = true;
+        out->height = queued->height;
+        out->due = queued->due;
+        return true;
+    }
+    if (!entry || !entry->held)
+        return false;
+    out->stage = entry->certified ? SLU_STAGE_HELD_CERTIFIED : SLU_STAGE_HELD;
+    out->forced = entry->tuple.kind == SLU_INBOX_FORCED;
+    return true;
+}
+
 static void locate(const struct slu_core *c, const uint8_t id32[32], struct slu_tx_status *out)
 {
     memset(out, 0, sizeof *out);
@@ -168,8 +188,12 @@ static void locate(const struct slu_core *c, const uint8_t id32[32], struct slu_
         out->stage = SLU_STAGE_FINAL;
         out->height = found->a;
         out->index = found->b;
+        const struct slu_queued *queued = slu_queue_find(c, id32);
+        out->forced = queued && queued->due == found->a && !queued->done;
         return;
     }
+    if (locate_inbox(c, id32, out))
+        return;
     found = slu_idset_find(&c->pending, id32);
     if (found) {
         const struct slu_lane *lane = own_lane(c);

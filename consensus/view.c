@@ -53,19 +53,28 @@ static uint64_t silence_ms(const struct slu_core *c, uint16_t node)
     return node == c->self ? 0 : c->now_ms - c->heard_ms[node];
 }
 
-/* Whether `leader`'s turn is skipped: it is silent, and fewer than f are silent for longer. */
+/* Whether node j comes before `leader` among those whose turns are skipped: slashed ones first, then
+ * the longest silent. */
+static bool skipped_before(const struct slu_core *c, uint16_t j, uint16_t leader)
+{
+    bool j_slashed = c->slashed >> j & 1, slashed = c->slashed >> leader & 1;
+    if (j_slashed != slashed)
+        return j_slashed;
+    uint64_t other = silence_ms(c, j), silent = silence_ms(c, leader);
+    if (slashed || other == silent)
+        return j < leader;
+    return other > silent;
+}
+
+/* Whether `leader`'s turn is skipped: it is slashed or silent, and fewer than f are more so. */
 static bool is_skipped(const struct slu_core *c, uint16_t leader)
 {
-    uint64_t silent = silence_ms(c, leader);
-    if (silent < c->g->params.skip_ms)
+    if (!(c->slashed >> leader & 1) && silence_ms(c, leader) < c->g->params.skip_ms)
         return false;
-    uint16_t longer = 0;
-    for (uint16_t j = 0; j < c->n; j++) {
-        uint64_t other = silence_ms(c, j);
-        if (j != leader && (other > silent || (other == silent && j < leader)))
-            longer++;
-    }
-    return longer < c->f;
+    uint16_t before = 0;
+    for (uint16_t j = 0; j < c->n; j++)
+        before += (uint16_t)(j != leader && skipped_before(c, j, leader));
+    return before < c->f;
 }
 
 static void shorten(struct slu_core *c)
@@ -119,12 +128,13 @@ static void resend(struct slu_core *c)
 {
     c->resend_due_ms = c->now_ms + c->g->params.resend_ms;
     slu_ack_send_full(c, SLU_TO_ALL);
+    slu_inbox_resend(c);
     if (c->view == c->resend_view) {
         slu_vote_send_own(c, SLU_TO_ALL, c->view);
         if (c->reported_view == c->view) {
             struct slu_message *m = c->scratch;
             m->kind = SLU_MSG_REPORT;
-            m->report = c->own_report;
+            slu_report_copy(&m->report, &c->own_report);
             slu_fx_send(c, SLU_TO_ALL, m);
         }
         slu_vote_send_entry(c, SLU_TO_ALL);
@@ -213,6 +223,25 @@ static bool pick_reports(struct slu_core *c, uint64_t view, const struct slu_rep
     return true;
 }
 
+#define HOLDS_ASKED_AT_ONCE 32u
+
+static void want_holds(struct slu_core *c, const struct slu_report *report, uint64_t who)
+{
+    struct slu_inbox_tuple tuple;
+    uint32_t left = HOLDS_ASKED_AT_ONCE;
+    for (uint16_t i = 0; i < report->inbox_count && left > 0; i++) {
+        slu_inbox_tuple_at(report->inbox, i, &tuple);
+        if (slu_inbox_backed(c, &tuple))
+            continue;
+        uint8_t digest[32];
+        slu_inbox_tuple_digest(digest, c->g, &tuple);
+        struct slu_reader r = slu_reader_of(tuple.id, 16);
+        uint64_t first = slu_read_u64(&r), second = slu_read_u64(&r);
+        slu_fetch_want(c, SLU_FETCH_HOLDS, 0, first, second, digest, who);
+        left--;
+    }
+}
+
 /* Asks for what backs a report: from its maker and from the proposer, who must hold it. */
 static void want_backing(struct slu_core *c, const struct slu_report *report, uint16_t proposer)
 {
@@ -234,6 +263,7 @@ static void want_backing(struct slu_core *c, const struct slu_report *report, ui
                 slu_fetch_headers(c, at->lane, &waiting->tip, who);
         }
     }
+    want_holds(c, report, who);
 }
 
 /* Too few reports are backed: asks for the certificates of the others, after Δ, since they are
@@ -313,8 +343,11 @@ void slu_view_on_proposal(struct slu_core *c, const struct slu_proposal *proposa
     if (!slot)
         return;
     if (slot->has_proposal) {
-        if (!slu_digest_is(slot->proposal.digest, proposal->digest))
+        if (!slu_digest_is(slot->proposal.digest, proposal->digest)) {
             c->stats.equivocations_seen++;
+            slu_vote_tally(c, slot, SLU_NOTARIZE, proposal->node, proposal->block,
+                           proposal->notarize); /* evidence, when it is for another block */
+        }
         return;
     }
     slot->proposal = *proposal;

@@ -78,6 +78,7 @@ void slu_vote_tally(struct slu_core *c, struct slu_view_slot *slot, enum slu_vot
                     uint16_t node, const uint8_t block32[32], const uint8_t signature64[64])
 {
     struct slu_vote_slot *vote = &slot->votes[kind][node];
+    slu_evidence_on_vote(c, slot, kind, node, block32, signature64);
     if (vote->present) {
         if (!slu_digest_is(vote->block, block32))
             c->stats.equivocations_seen++;
@@ -93,13 +94,31 @@ void slu_vote_tally(struct slu_core *c, struct slu_view_slot *slot, enum slu_vot
         cert_known(c, slot, kind, block32, node);
 }
 
+/* A vote of a view that is final already counts for nothing, but two that contradict each other are
+ * evidence however late they come, while the view's place is not used again. */
+static void late_vote(struct slu_core *c, enum slu_vote_kind kind, const struct slu_vote *vote)
+{
+    struct slu_view_slot *slot = &c->views[vote->view % SLU_VIEW_WINDOW];
+    if (slot->view != vote->view)
+        return;
+    slu_evidence_on_vote(c, slot, kind, vote->node, vote->block, vote->signature);
+    struct slu_vote_slot *kept = &slot->votes[kind][vote->node];
+    if (kept->present)
+        return;
+    kept->present = true;
+    memcpy(kept->block, vote->block, 32);
+    memcpy(kept->signature, vote->signature, 64);
+}
+
 void slu_vote_on_vote(struct slu_core *c, const struct slu_vote *vote, uint16_t from)
 {
     (void)from;
+    enum slu_vote_kind kind = (enum slu_vote_kind)vote->kind;
     struct slu_view_slot *slot = slu_view_slot(c, vote->view);
     if (slot)
-        slu_vote_tally(c, slot, (enum slu_vote_kind)vote->kind, vote->node, vote->block,
-                       vote->signature);
+        slu_vote_tally(c, slot, kind, vote->node, vote->block, vote->signature);
+    else
+        late_vote(c, kind, vote);
 }
 
 void slu_vote_on_cert(struct slu_core *c, const struct slu_cert *cert, uint16_t from)
@@ -118,6 +137,8 @@ void slu_vote_on_cert(struct slu_core *c, const struct slu_cert *cert, uint16_t 
     for (uint16_t i = 0; i < cert->count; i++) {
         /* The certificate wins over what an equivocating voter showed me. */
         struct slu_vote_slot *vote = &slot->votes[kind][cert->votes[i].node];
+        slu_evidence_on_vote(c, slot, kind, cert->votes[i].node, cert->block,
+                             cert->votes[i].signature);
         vote->present = true;
         memcpy(vote->block, cert->block, 32);
         memcpy(vote->signature, cert->votes[i].signature, 64);
@@ -131,6 +152,8 @@ void slu_vote_on_cert(struct slu_core *c, const struct slu_cert *cert, uint16_t 
 static void sign_vote(struct slu_core *c, struct slu_vote *vote, enum slu_vote_kind kind,
                       uint64_t view, const uint8_t block32[32])
 {
+    if (view > c->voted_view)
+        c->voted_view = view;
     vote->epoch = 0;
     vote->kind = (uint8_t)kind;
     vote->view = view;
@@ -165,8 +188,9 @@ void slu_vote_notarize(struct slu_core *c, struct slu_view_slot *slot,
     slu_ack_send_new(c); /* before the vote, so that the next leader counts them first */
     sign_vote(c, &vote, SLU_NOTARIZE, slot->view, block->digest);
     slot->own[SLU_NOTARIZE] = true;
-    size_t cap =
-        SLU_VOTE_BYTES + SLU_PROPOSAL_BYTES_MAX + c->q * SLU_REPORT_BYTES_MAX + SLU_BLOCK_BYTES_MAX;
+    size_t cap = SLU_VOTE_BYTES + SLU_PROPOSAL_BYTES_MAX + slu_block_bytes(block);
+    for (uint16_t i = 0; i < c->q; i++)
+        cap += slu_report_bytes(reports[i]);
     struct slu_writer w = slu_writer_of(slu_fx_take(c, cap), cap);
     slu_vote_write(&w, &vote);
     slu_proposal_write(&w, &slot->proposal);
@@ -219,7 +243,7 @@ void slu_vote_finalize(struct slu_core *c, struct slu_view_slot *slot)
     struct slu_cert cert;
     SLU_CHECK(slu_vote_cert(c, view, SLU_NOTARIZE, &cert));
     const struct slu_block *block = slu_chain_find(c, slot->notarized);
-    size_t cap = SLU_VOTE_BYTES + SLU_CERT_BYTES_MAX + 1 + SLU_BLOCK_BYTES_MAX;
+    size_t cap = SLU_VOTE_BYTES + SLU_CERT_BYTES_MAX + 1 + (block ? slu_block_bytes(block) : 0);
     struct slu_writer w = slu_writer_of(slu_fx_take(c, cap), cap);
     slu_vote_write(&w, &vote);
     slu_cert_write(&w, &cert);
@@ -341,6 +365,8 @@ void slu_vote_restore(struct slu_core *c, const struct slu_vote *vote)
     struct slu_view_slot *slot = slu_view_slot(c, vote->view);
     if (!slot)
         return;
+    if (vote->view > c->voted_view)
+        c->voted_view = vote->view;
     slot->own[vote->kind] = true;
     struct slu_vote_slot *mine = &slot->votes[vote->kind][c->self];
     mine->present = true;

@@ -21,6 +21,9 @@ enum slu_role {
     SLU_ROLE_NULLIFY,
     SLU_ROLE_FINALIZE,
     SLU_ROLE_FREEZE,
+    SLU_ROLE_RELAY,   /* an inbox item that this node took */
+    SLU_ROLE_HOLD,    /* an inbox item that it holds */
+    SLU_ROLE_RECEIPT, /* the same, to a client */
     SLU_ROLE_LINK,
 };
 

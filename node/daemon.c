@@ -90,6 +90,8 @@ static void on_effect(void *context, const struct slu_effect *e)
         slu_gateway_admitted(d->gateway, e->admitted.token, e->admitted.items, e->admitted.count,
                              e->admitted.position);
         break;
+    case SLU_EFFECT_TAKEN:
+        break; /* no client can force yet */
     case SLU_EFFECT_DURABLE:
         slu_gateway_durable(d->gateway, e->durable_position);
         break;

@@ -96,6 +96,11 @@ static int fill_parts(struct cached_height *c, struct slu_delivered *record)
 {
     uint32_t drop = 0;
     uint64_t entry = 0;
+    for (uint32_t i = 0; i < record->inbox_count; i++) {
+        struct slu_delivered_inbox item;
+        slu_delivered_next_inbox(record, &item);
+        entry += item.outcome == SLU_DROP_NONE; /* entries out of the queue come before all batches */
+    }
     for (uint32_t i = 0; i < record->drop_count; i++)
         slu_delivered_next_drop(record, &c->drops[i]);
     c->drop_count = record->drop_count;

@@ -61,6 +61,8 @@ static void match(struct slu_lookup *l, const struct job *job, uint64_t height,
         if (status->stage != SLU_STAGE_UNKNOWN || memcmp(status->id, id32, 32) != 0)
             continue;
         bool dropped = (outcome & OUTCOME_DROPPED) != 0;
+        if (dropped && (outcome & 0xffu) == SLU_DROP_DUPLICATE)
+            return; /* queued when it was delivered already: where is in an older record */
         status->stage = dropped ? SLU_STAGE_DROPPED : SLU_STAGE_FINAL;
         status->height = height;
         if (dropped)

@@ -51,7 +51,7 @@ static int find_keep(const struct slu_pruner *p, const struct slu_store *store, 
     *keep = lowest;
     while (*keep < lowest + heights_max && *keep + SLU_HEIGHTS_KEPT < delivered) {
         uint64_t time_ms;
-        int error = time_of(store, *keep, &time_ms);
+        int error = time_of(store, *keep + 1, &time_ms); /* a restart needs the one before, too */
         if (error != 0)
             return error == SLU_ERR_NOT_FOUND ? SLU_ERR_CORRUPT : error;
         if (time_ms + kept_ms >= stream_ms)
@@ -98,6 +98,8 @@ int slu_prune_step(struct slu_pruner *pruner, struct slu_disk_view *view, uint64
     error = read_cut(pruner, store, keep - 1, &block);
     if (error != 0)
         return error;
+    if (block.tail.height >= delivered)
+        return 0; /* what it queued is still to be delivered: all of it in a later step */
     if (about != NULL)
         about(context, keep);
     slu_disk_begin(pruner->disk);
@@ -113,6 +115,8 @@ int slu_prune_step(struct slu_pruner *pruner, struct slu_disk_view *view, uint64
         slu_disk_forget(pruner->disk, &lo, &hi);
         pruner->lane_from[lane] = hi.b;
     }
+    /* Whatever was queued by later blocks was still valid then. */
+    forget_below(pruner->disk, SLU_REC_INBOX, 0, block.time_ms);
     error = slu_disk_commit(pruner->disk);
     *pruned = error == 0 ? (uint32_t)(keep - lowest) : 0;
     return error;

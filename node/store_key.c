@@ -26,7 +26,7 @@ uint64_t slu_get_be64(const uint8_t *at)
 size_t slu_key_write(char out[SLU_KEY_BYTES_MAX], const struct slu_record_key *key)
 {
     uint8_t bytes[SLU_KEY_BYTES_MAX];
-    size_t len = key->kind == SLU_REC_BATCH ? 49 : 17;
+    size_t len = slu_record_has_digest(key->kind) ? 49 : 17;
     bytes[0] = (uint8_t)key->kind;
     slu_put_be64(bytes + 1, key->a);
     slu_put_be64(bytes + 9, key->b);
@@ -48,7 +48,7 @@ bool slu_key_read(struct slu_record_key *key, const char *in, size_t len)
     key->kind = (enum slu_record_kind)bytes[0];
     key->a = slu_get_be64(bytes + 1);
     key->b = slu_get_be64(bytes + 9);
-    if ((key->kind == SLU_REC_BATCH) != (len == SLU_KEY_BYTES_MAX))
+    if (slu_record_has_digest(key->kind) != (len == SLU_KEY_BYTES_MAX))
         return false;
     if (len == SLU_KEY_BYTES_MAX)
         memcpy(key->digest, bytes + 17, 32);

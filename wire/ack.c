@@ -37,7 +37,6 @@ static void write_unsigned(struct slu_writer *w, const struct slu_ack_vector *v)
     slu_write_u32(w, v->epoch);
     slu_write_u16(w, v->node);
     slu_lane_tips_write(w, v->acks, v->count);
-    slu_write_u16(w, v->inbox_count);
 }
 
 void slu_ack_vector_digest(struct slu_ack_vector *v, const struct slu_genesis *g)
@@ -63,14 +62,11 @@ int slu_ack_vector_read(struct slu_reader *r, const struct slu_genesis *g,
     int rc = slu_lane_tips_read(r, g, v->acks, &v->count);
     if (rc)
         return rc;
-    v->inbox_count = slu_read_u16(r);
     slu_read_copy(r, v->signature, 64);
     if (r->failed)
         return SLU_ERR_MALFORMED;
     if (v->epoch != 0 || v->node >= g->n)
         return SLU_ERR_MISMATCH;
-    if (v->inbox_count > SLU_INBOX_ITEMS_MAX)
-        return SLU_ERR_LIMIT;
     slu_ack_vector_digest(v, g);
     return SLU_OK;
 }

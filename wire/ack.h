@@ -1,6 +1,5 @@
 /* Ack vectors (docs/PROTOCOL.md clause 2.4): what a node newly holds, over all lanes, in one signed
- * message. An ack of a position covers every position below it on the same chain. The inbox part is
- * empty until forced inclusion exists; the format has its count already. */
+ * message. An ack of a position covers every position below it on the same chain. */
 #ifndef SLU_WIRE_ACK_H
 #define SLU_WIRE_ACK_H
 
@@ -18,12 +17,11 @@ struct slu_ack_vector {
     uint16_t node;
     uint16_t count; /* lanes strictly rising, positions >= 1 */
     struct slu_lane_tip acks[SLU_NODES_MAX];
-    uint16_t inbox_count; /* 0 */
     uint8_t signature[64];
     uint8_t digest[32]; /* derived: what is signed */
 };
 
-#define SLU_ACK_VECTOR_BYTES_MAX (4u + 2u + 2u + SLU_NODES_MAX * 42u + 2u + 64u)
+#define SLU_ACK_VECTOR_BYTES_MAX (4u + 2u + 2u + SLU_NODES_MAX * 42u + 64u)
 
 /** Sets v->digest from the other fields. */
 void slu_ack_vector_digest(struct slu_ack_vector *v, const struct slu_genesis *g);

@@ -6,7 +6,7 @@
 #include "crypto/hash.h"
 #include "sluice/error.h"
 
-void slu_block_write(struct slu_writer *w, const struct slu_block *b)
+static void write_fixed(struct slu_writer *w, const struct slu_block *b)
 {
     slu_write_u32(w, b->epoch);
     slu_write_u64(w, b->view);
@@ -19,17 +19,44 @@ void slu_block_write(struct slu_writer *w, const struct slu_block *b)
         slu_write_u64(w, b->cut[i].position);
         slu_write_bytes(w, b->cut[i].digest, 32);
     }
-    slu_write_u16(w, b->queued_count);
+    slu_write_u64(w, b->tail.height);
+    slu_write_u32(w, b->tail.bytes);
+    for (int i = 0; i < SLU_OFFENCES; i++)
+        slu_write_u64(w, b->evident[i]);
     slu_write_bytes(w, b->reports, 32);
+    slu_write_u16(w, b->queued_count);
+}
+
+size_t slu_block_bytes(const struct slu_block *block)
+{
+    return SLU_BLOCK_BYTES_MAX - (SLU_NODES_MAX - block->n) * 40u + slu_block_list_bytes(block);
+}
+
+uint64_t slu_block_slashed(const struct slu_block *block)
+{
+    uint64_t all = 0;
+    for (int i = 0; i < SLU_OFFENCES; i++)
+        all |= block->evident[i];
+    return all;
+}
+
+void slu_block_write(struct slu_writer *w, const struct slu_block *b)
+{
+    write_fixed(w, b);
+    slu_write_bytes(w, b->queued, slu_block_list_bytes(b));
 }
 
 void slu_block_digest(struct slu_block *block, const struct slu_genesis *g)
 {
     uint8_t bytes[SLU_BLOCK_BYTES_MAX];
     struct slu_writer w = slu_writer_of(bytes, sizeof bytes);
-    slu_block_write(&w, block);
+    write_fixed(&w, block);
     SLU_CHECK(!w.failed);
-    slu_hash_of(block->digest, "block", g->chain_id, bytes, slu_writer_len(&w));
+    struct slu_hash hash;
+    slu_hash_begin(&hash, "block", g->chain_id);
+    slu_hash_add(&hash, bytes, slu_writer_len(&w));
+    slu_hash_add(&hash, block->queued, slu_block_list_bytes(block));
+    slu_hash_end(&hash, block->digest);
 }
 
 int slu_block_read(struct slu_reader *r, const struct slu_genesis *g, struct slu_block *b)
@@ -51,12 +78,20 @@ int slu_block_read(struct slu_reader *r, const struct slu_genesis *g, struct slu
         if ((b->cut[i].position == 0) != (bool)sodium_is_zero(b->cut[i].digest, 32))
             return SLU_ERR_MALFORMED;
     }
-    b->queued_count = slu_read_u16(r);
+    b->tail.height = slu_read_u64(r);
+    b->tail.bytes = slu_read_u32(r);
+    uint64_t nodes = g->n == 64 ? UINT64_MAX : (UINT64_C(1) << g->n) - 1;
+    for (int i = 0; i < SLU_OFFENCES; i++) {
+        b->evident[i] = slu_read_u64(r);
+        if (b->evident[i] & ~nodes)
+            return SLU_ERR_MALFORMED;
+    }
     slu_read_copy(r, b->reports, 32);
     if (r->failed)
         return SLU_ERR_MALFORMED;
-    if (b->queued_count > SLU_INBOX_ITEMS_MAX)
-        return SLU_ERR_LIMIT;
+    int rc = slu_inbox_list_read(r, g, slu_inbox_per_block(g), &b->queued, &b->queued_count);
+    if (rc)
+        return rc;
     slu_block_digest(b, g);
     return SLU_OK;
 }

@@ -16,7 +16,10 @@ enum slu_fetch_what {
     SLU_FETCH_FINALS = 7,   /* final blocks from height `from` on           -> BLOCKS with F cert;
                              * with `to`: the last of from..to, where the asker knows the digest
                              * of `to`                                      -> BLOCKS, no cert */
-    SLU_FETCH_KINDS = 8
+    SLU_FETCH_ITEM = 8,     /* inbox item `digest` (its id), `from` its valid_until -> RELAY */
+    SLU_FETCH_HOLDS = 9,    /* who holds the tuple with digest `digest`, whose id begins with `from`
+                             * and `to`                                     -> HOLDS */
+    SLU_FETCH_KINDS = 10
 };
 
 struct slu_fetch {

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "crypto/hash.h"
 #include "sluice/error.h"
+#include "wire/inbox.h"
 
 void slu_params_defaults(struct slu_params *params)
 {
@@ -30,6 +31,11 @@ void slu_params_defaults(struct slu_params *params)
         .release_lag_max = 64,
         .forced_delay = 2,
         .forced_bytes_per_block = 256 * 1024,
+        .postage_base = 2500000,
+        .postage_age_ms = 20000,
+        .inbox_items_max = 16384,
+        .inbox_bytes_max = 64 * 1024 * 1024,
+        .inbox_ids_max = 65536,
         .due_bytes_per_block = 4 * 1024 * 1024,
         .unlock_horizon_ms = UINT64_C(30) * 24 * 3600 * 1000,
         .calendar_bytes_max = UINT64_C(1) << 30,
@@ -65,7 +71,12 @@ static const struct bound bounds[] = {
     ROW(dedup_entries_max, 1024, SLU_DEDUP_ENTRIES_CAP),
     ROW(release_lag_max, 1, 4096),
     ROW(forced_delay, 1, 4096),
-    ROW(forced_bytes_per_block, 1024, 1u << 30),
+    ROW(forced_bytes_per_block, 1024, SLU_FORCED_BYTES_CAP),
+    ROW(postage_base, 1, UINT32_MAX),
+    ROW(postage_age_ms, 1, SLU_WINDOW_MS_CAP),
+    ROW(inbox_items_max, SLU_NODES_MAX, SLU_INBOX_ITEMS_CAP),
+    ROW(inbox_bytes_max, 1024, SLU_INBOX_BYTES_CAP),
+    ROW(inbox_ids_max, 64, SLU_INBOX_IDS_CAP),
     ROW(due_bytes_per_block, 1024, 1u << 30),
 };
 
@@ -97,6 +108,10 @@ static int check_params(const struct slu_params *p, char *why, size_t cap)
         bad = "heartbeat_idle_ms: smaller than heartbeat_ms";
     else if (p->skip_ms <= p->heartbeat_idle_ms)
         bad = "skip_ms: must be above heartbeat_idle_ms, or an idle chain skips honest leaders";
+    else if (slu_queue_cost(p->tx_bytes_max) > p->forced_bytes_per_block)
+        bad = "forced_bytes_per_block: smaller than one transaction with its tuple";
+    else if (p->postage_age_ms > p->dedup_window_ms)
+        bad = "postage_age_ms: larger than dedup_window_ms";
     if (bad) {
         snprintf(why, cap, "parameters.%s", bad);
         return SLU_ERR_CONFIG;
@@ -179,6 +194,7 @@ static void write_genesis(struct slu_writer *w, const struct slu_genesis *g)
     for (uint16_t i = 0; i < g->n; i++) {
         slu_write_bytes(w, g->nodes[i].public32, 32);
         write_text(w, g->nodes[i].address);
+        slu_write_u64(w, g->nodes[i].stake);
     }
     slu_write_u8(w, g->open_rollups);
     slu_write_u16(w, g->rollup_count);

@@ -30,8 +30,13 @@ struct slu_params {
     uint32_t dedup_window_ms;
     uint32_t dedup_entries_max;   /* ids remembered in the window */
     uint32_t release_lag_max;     /* heights that delivery may lag behind the blocks */
-    uint32_t forced_delay;        /* heights; no forced entries yet */
-    uint32_t forced_bytes_per_block;
+    uint32_t forced_delay;        /* heights from queueing to delivery, at least */
+    uint32_t forced_bytes_per_block; /* of queued items delivered at one height (slu_queue_cost) */
+    uint32_t postage_base;        /* work for a begun KiB on an empty queue, in hashes */
+    uint32_t postage_age_ms;      /* how old the block that postage names may be */
+    uint32_t inbox_items_max;     /* unqueued items of all takers; each has a share of 1/n */
+    uint32_t inbox_bytes_max;     /* the same in bytes */
+    uint32_t inbox_ids_max;       /* queued ids that are remembered */
     uint32_t due_bytes_per_block;
     uint64_t unlock_horizon_ms;
     uint64_t calendar_bytes_max;
@@ -40,6 +45,7 @@ struct slu_params {
 struct slu_genesis_node {
     uint8_t public32[32];
     char address[SLU_ADDRESS_BYTES_MAX + 1]; /* where peers dial it, e.g. tcp://10.0.0.1:7000 */
+    uint64_t stake; /* what evidence puts at stake; the slashing record marks it (clause 8.3) */
 };
 
 struct slu_genesis_rollup {

@@ -12,7 +12,8 @@ const char *slu_message_name(enum slu_message_kind kind)
         [SLU_MSG_VOTE] = "vote",       [SLU_MSG_CERT] = "cert",
         [SLU_MSG_HEADERS] = "headers", [SLU_MSG_BLOCKS] = "blocks",
         [SLU_MSG_FETCH] = "fetch",     [SLU_MSG_REJOIN] = "rejoin",
-        [SLU_MSG_FREEZE] = "freeze",
+        [SLU_MSG_FREEZE] = "freeze",   [SLU_MSG_RELAY] = "relay",
+        [SLU_MSG_HOLDS] = "holds",
     };
     return (unsigned)kind < SLU_MSG_KINDS && names[kind] ? names[kind] : "unknown";
 }
@@ -27,7 +28,8 @@ size_t slu_message_size(enum slu_message_kind kind)
         [SLU_MSG_VOTE] = SIZE_WITH(vote),       [SLU_MSG_CERT] = SIZE_WITH(cert),
         [SLU_MSG_HEADERS] = SIZE_WITH(headers), [SLU_MSG_BLOCKS] = SIZE_WITH(blocks),
         [SLU_MSG_FETCH] = SIZE_WITH(fetch),     [SLU_MSG_REJOIN] = SIZE_WITH(rejoin),
-        [SLU_MSG_FREEZE] = SIZE_WITH(freeze),
+        [SLU_MSG_FREEZE] = SIZE_WITH(freeze),   [SLU_MSG_RELAY] = SIZE_WITH(relay),
+        [SLU_MSG_HOLDS] = SIZE_WITH(holds),
     };
     return (unsigned)kind < SLU_MSG_KINDS && sizes[kind] ? sizes[kind] : sizeof(struct slu_message);
 }
@@ -85,6 +87,12 @@ void slu_message_write(struct slu_writer *w, const struct slu_message *m)
     case SLU_MSG_FREEZE:
         slu_freeze_write(w, &m->freeze);
         return;
+    case SLU_MSG_RELAY:
+        slu_relay_write(w, &m->relay);
+        return;
+    case SLU_MSG_HOLDS:
+        slu_holds_write(w, &m->holds);
+        return;
     case SLU_MSG_KINDS:
         break;
     }
@@ -118,10 +126,17 @@ static int read_blocks(struct slu_reader *r, const struct slu_genesis *g, struct
         return SLU_ERR_MALFORMED;
     if (b->count > SLU_BLOCKS_PER_MESSAGE_MAX)
         return SLU_ERR_LIMIT;
+    size_t used = 0;
     for (uint16_t i = 0; i < b->count; i++) {
         int rc = slu_block_read(r, g, &b->items[i]);
         if (rc)
             return rc;
+        size_t list = slu_block_list_bytes(&b->items[i]);
+        if (list > sizeof b->lists - used)
+            return SLU_ERR_LIMIT;
+        memcpy(b->lists + used, b->items[i].queued, list);
+        b->items[i].queued = b->lists + used;
+        used += list;
         if (i > 0 && (b->items[i].height != b->items[i - 1].height + 1 ||
                       memcmp(b->items[i].parent, b->items[i - 1].digest, 32) != 0))
             return SLU_ERR_MALFORMED;
@@ -183,6 +198,10 @@ static int read_body(struct slu_message *m, const struct slu_genesis *g, struct 
         return slu_rejoin_read(r, g, &m->rejoin);
     case SLU_MSG_FREEZE:
         return slu_freeze_read(r, g, &m->freeze);
+    case SLU_MSG_RELAY:
+        return slu_relay_read(r, g, &m->relay, payload, payload_len);
+    case SLU_MSG_HOLDS:
+        return slu_holds_read(r, g, &m->holds);
     case SLU_MSG_KINDS:
         break;
     }
@@ -195,7 +214,7 @@ int slu_message_read(struct slu_message *m, const struct slu_genesis *g, uint8_t
 {
     if (kind < SLU_MSG_BATCH || kind >= SLU_MSG_KINDS)
         return SLU_ERR_MALFORMED;
-    if (kind != SLU_MSG_BATCH && payload_len != 0)
+    if (kind != SLU_MSG_BATCH && kind != SLU_MSG_RELAY && payload_len != 0)
         return SLU_ERR_MALFORMED;
     m->kind = (enum slu_message_kind)kind;
     struct slu_reader r = slu_reader_of(body, body_len);
@@ -229,6 +248,18 @@ static int verify_proposal(const struct slu_proposal *p, const struct slu_genesi
     return signed_by(verifier, p->node, p->digest, p->signature);
 }
 
+/* An item's signature is its taker's; evidence carries two more, of the offender. */
+static int verify_relay(const struct slu_relay *relay, const struct slu_genesis *g,
+                        const struct slu_verifier *verifier)
+{
+    struct slu_evidence evidence;
+    if (signed_by(verifier, relay->taker, relay->digest, relay->signature))
+        return SLU_ERR_SIGNATURE;
+    if (relay->kind != SLU_INBOX_EVIDENCE)
+        return SLU_OK;
+    return slu_evidence_check(&evidence, g, relay->content, relay->tuple.bytes, verifier);
+}
+
 int slu_message_verify(const struct slu_message *m, const struct slu_genesis *genesis,
                        const struct slu_verifier *v)
 {
@@ -257,6 +288,15 @@ int slu_message_verify(const struct slu_message *m, const struct slu_genesis *ge
         return m->blocks.has_cert ? slu_cert_verify(&m->blocks.cert, v) : SLU_OK;
     case SLU_MSG_FREEZE:
         return signed_by(v, m->freeze.node, m->freeze.digest, m->freeze.signature);
+    case SLU_MSG_RELAY:
+        return verify_relay(&m->relay, genesis, v);
+    case SLU_MSG_HOLDS:
+        for (uint16_t i = 0; i < m->holds.count; i++) {
+            const struct slu_hold *hold = &m->holds.items[i];
+            if (signed_by(v, hold->node, hold->digest, hold->signature))
+                return SLU_ERR_SIGNATURE;
+        }
+        return SLU_OK;
     case SLU_MSG_FETCH:
     case SLU_MSG_REJOIN:
         return SLU_OK; /* unsigned: the link says who asks */

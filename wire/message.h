@@ -9,6 +9,7 @@
 #include "wire/batch.h"
 #include "wire/block.h"
 #include "wire/fetch.h"
+#include "wire/inbox.h"
 #include "wire/report.h"
 #include "wire/vote.h"
 
@@ -24,7 +25,9 @@ enum slu_message_kind {
     SLU_MSG_FETCH = 9,
     SLU_MSG_REJOIN = 10,
     SLU_MSG_FREEZE = 11,
-    SLU_MSG_KINDS = 12
+    SLU_MSG_RELAY = 12,  /* an inbox item; its content travels beside the body */
+    SLU_MSG_HOLDS = 13,
+    SLU_MSG_KINDS = 14
 };
 
 struct slu_batch {
@@ -41,7 +44,8 @@ struct slu_blocks {
     uint16_t count;
     bool has_cert;
     struct slu_cert cert;
-    struct slu_block items[SLU_BLOCKS_PER_MESSAGE_MAX];
+    struct slu_block items[SLU_BLOCKS_PER_MESSAGE_MAX]; /* their lists lie in `lists` once read */
+    uint8_t lists[SLU_BLOCK_LISTS_BYTES];
 };
 
 struct slu_message {
@@ -58,12 +62,15 @@ struct slu_message {
         struct slu_fetch fetch;
         struct slu_rejoin rejoin;
         struct slu_freeze freeze;
+        struct slu_relay relay;
+        struct slu_holds holds;
     };
 };
 
-/** Longest body of any kind (without a batch's payload). */
-#define SLU_MESSAGE_BYTES_MAX (2u + SLU_BLOCKS_PER_MESSAGE_MAX * SLU_BLOCK_BYTES_MAX + 1u + \
-                               SLU_CERT_BYTES_MAX)
+/** Longest body of any kind (without a payload). */
+#define SLU_MESSAGE_BYTES_MAX                                                                      \
+    (2u + SLU_BLOCKS_PER_MESSAGE_MAX * SLU_BLOCK_BYTES_MAX + SLU_BLOCK_LISTS_BYTES + 1u +          \
+     SLU_CERT_BYTES_MAX)
 
 /** Bytes that a decoded message of `kind` takes: most kinds are far smaller than the union, so a
  * message is kept in an allocation of just this size. */
@@ -72,12 +79,13 @@ size_t slu_message_size(enum slu_message_kind kind);
 /** A kind's word in logs and metrics. Static storage. */
 const char *slu_message_name(enum slu_message_kind kind);
 
-/** Appends the canonical body of `message` (without a batch's payload). */
+/** Appends the canonical body of `message` (without a payload). */
 void slu_message_write(struct slu_writer *w, const struct slu_message *message);
 
-/** Decodes one message; `payload` belongs to BATCH only and must be empty for every other kind. The
- * payload's digest is checked here. Nothing points into `body`; a batch's payload points into
- * `payload`. Errors: MALFORMED, MISMATCH, LIMIT. */
+/** Decodes one message; `payload` belongs to BATCH (its payload) and RELAY (the item) and must be empty
+ * for every other kind. It is checked against what the body says. Nothing points into `body`; a
+ * batch's payload and an item's content point into `payload`, blocks' lists into `message` itself (so
+ * that a BLOCKS message cannot be copied as a struct). Errors: MALFORMED, MISMATCH, LIMIT. */
 SLU_MUST_USE int slu_message_read(struct slu_message *message, const struct slu_genesis *genesis,
                                   uint8_t kind, const uint8_t *body, size_t body_len,
                                   const uint8_t *payload, size_t payload_len);

@@ -200,12 +200,15 @@ void byz_replay(struct sim *sim, uint16_t node, uint8_t kind, uint64_t to)
         }
         again->message = sim_alloc(size);
         memcpy(again->message, packet->message, size);
-        if (packet->payload) {
-            size_t len = packet->message->batch.header.payload_bytes;
-            again->payload = sim_alloc(len);
-            memcpy(again->payload, packet->payload, len);
+        size_t len;
+        const uint8_t *payload = sim_payload_of(packet->message, &len);
+        again->payload = sim_alloc(len);
+        if (len)
+            memcpy(again->payload, payload, len);
+        if (packet->message->kind == SLU_MSG_BATCH)
             again->message->batch.payload = again->payload;
-        }
+        if (packet->message->kind == SLU_MSG_RELAY)
+            again->message->relay.content = again->payload;
         for (uint16_t i = 0; i < sim->plan.n; i++)
             if (i != node && (to >> i & 1))
                 sim_net_send_after(sim, again, i, byz_delay(sim));

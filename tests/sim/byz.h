@@ -1,8 +1,8 @@
 /* The Byzantine nodes. They share what they know, sign with their own keys only, choose their
  * delays, and see everything that was ever sent (world.h); each habit's strength is drawn per seed.
  *
- * byz.c: what they know and how they speak; puppet.c: nodes without a core; twist.c: nodes with
- * one. */
+ * byz.c: what they know and how they speak; puppet.c: nodes without a core, flood.c: and their
+ * inbox; twist.c: nodes with one. */
 #ifndef SLU_SIM_BYZ_H
 #define SLU_SIM_BYZ_H
 
@@ -24,6 +24,7 @@ enum byz_habit {
     BYZ_WRONG_BLOCK,
     BYZ_WITHHOLDS,   /* twisted cores: sends to some only */
     BYZ_CONTRADICTS, /* twisted cores: signs the opposite as well */
+    BYZ_FLOODS,      /* takes forced items of its own, and shows them to some */
     BYZ_HABITS
 };
 
@@ -68,6 +69,12 @@ bool byz_cert(struct sim *sim, enum slu_vote_kind kind, uint64_t view, const uin
 bool byz_formable(struct sim *sim, const struct world_batch *batch);
 void byz_replay(struct sim *sim, uint16_t node, uint8_t kind, uint64_t to);
 
+/** Relays of forced items that this node took, with true postage or without, to some. */
+void puppet_flood(struct sim *sim, uint16_t node, struct slu_message *m);
+/** Holds of anything, also with a false length, to some or to the next leader. */
+void puppet_hold(struct sim *sim, uint16_t node, struct slu_message *m);
+/** Adds inbox items to a report, certified or not. */
+void puppet_list(struct sim *sim, struct slu_report *report);
 void puppet_tick(struct sim *sim, uint16_t node);
 void puppet_hear(struct sim *sim, uint16_t node, uint16_t from, const struct slu_message *m);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/inbox.h"
 #include "tests/sim/sim.h"
 
 #define RECENT_MAX 64u
@@ -133,6 +134,8 @@ void client_load(struct sim *sim, uint16_t instance)
         node->skew_ms += (int64_t)sim_rng_below(r, 801) - 400;
         sim->result.counts[SIM_N_CLOCK_JUMPS]++;
     }
+    if (sim_rng_chance(&sim->inbox_rng, sim->plan.forced_permille))
+        forced_load(sim, node);
     uint64_t stream_ms = slu_core_stats(node->core)->stream_time_ms;
     if (stream_ms < sim->genesis.created_ms)
         stream_ms = sim->genesis.created_ms;
@@ -230,6 +233,9 @@ static void check_status(struct sim *sim, struct sim_node *node, const struct sl
     const struct oracle_outcome *o = oracle_outcome(&sim->oracle, s->id);
     if (s->stage == SLU_STAGE_FINAL || s->stage == SLU_STAGE_DROPPED) {
         uint8_t drop = s->stage == SLU_STAGE_FINAL ? 0 : s->drop;
+        if (s->stage == SLU_STAGE_DROPPED && s->drop == SLU_DROP_EXPIRED &&
+            sim_table_get(&node->items, s->id) != SIM_NONE)
+            return; /* an inbox item that nobody queued in time */
         while (o && (o->height != s->height || o->drop != drop))
             o = o->next ? &sim->oracle.outcomes[o->next - 1] : NULL;
         if (!o || (!drop && o->index != s->index))

@@ -1,6 +1,7 @@
 /* The books of one honest node: what it signed and what of that is durable, over all its lives. */
 #include <string.h>
 
+#include "tests/sim/inbox.h"
 #include "tests/sim/sim.h"
 
 static struct sim_ledger_view *at_view(struct sim_node *node, uint64_t view)
@@ -149,6 +150,8 @@ void sim_ledger_record(struct sim_node *node, const struct sim_record *record)
             sim_violation(sim, 7, "node %u writes a broken batch record", node->id);
         else
             own_batch(node, &header, r.at);
+    } else if (key->kind == SLU_REC_INBOX) {
+        sim_table_put(&node->items, key->digest, 1);
     } else if (key->kind == SLU_REC_FINAL) {
         oracle_final(&sim->oracle, node->id, key->a, record->value, record->len);
     } else if (key->kind == SLU_REC_DELIVERED) {
@@ -196,9 +199,28 @@ static void acks_leave(struct sim_node *node, const struct slu_ack_vector *vecto
     }
 }
 
+/* A hold promises that the item is on disk; so does the relay of what the node took. */
+static void items_leave(struct sim_node *node, const struct slu_message *m)
+{
+    const struct slu_relay *relay = &m->relay;
+    if (m->kind == SLU_MSG_RELAY && relay->taker == node->id && !node->wiped &&
+        sim_table_get(&node->items, relay->tuple.id) == SIM_NONE)
+        sim_violation(node->sim, 7, "node %u relays an item before it is durable", node->id);
+    for (uint16_t i = 0; m->kind == SLU_MSG_HOLDS && i < m->holds.count; i++) {
+        const struct slu_hold *hold = &m->holds.items[i];
+        if (hold->node != node->id)
+            continue;
+        world_hold(&node->sim->world, node->id, &hold->tuple);
+        if (!node->wiped && sim_table_get(&node->items, hold->tuple.id) == SIM_NONE)
+            sim_violation(node->sim, 7, "node %u signs that it holds what is not durable",
+                          node->id);
+    }
+}
+
 void sim_ledger_leaves(struct sim_node *node, const struct slu_message *m)
 {
     uint8_t digest[32];
+    items_leave(node, m);
     if (m->kind == SLU_MSG_VOTE && m->vote.node == node->id)
         vote_leaves(node, (enum slu_vote_kind)m->vote.kind, m->vote.view, m->vote.digest);
     if (m->kind == SLU_MSG_PROPOSAL && m->proposal.node == node->id) {

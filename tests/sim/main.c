@@ -16,6 +16,7 @@
 
 struct totals {
     uint64_t runs, views, blocks, delivered, dropped, accepted, events, sim_ms, nullified;
+    uint64_t forced, skipped, evidence;
     uint64_t counts[SIM_N_COUNTS];
     uint64_t slowest_us, slowest_seed;
     uint64_t seed; /* being run */
@@ -81,6 +82,9 @@ static void add_up(struct totals *t, const struct sim_result *r, uint64_t seed, 
     t->delivered += r->delivered;
     t->dropped += r->dropped;
     t->accepted += r->accepted;
+    t->forced += r->forced;
+    t->skipped += r->skipped;
+    t->evidence += r->evidence;
     t->events += r->events;
     t->sim_ms += r->ms;
     t->nullified += r->nullified;
@@ -166,6 +170,7 @@ static bool summary(const struct options *o, double seconds)
         const struct totals *s = &shared[j];
         t.runs += s->runs, t.views += s->views, t.blocks += s->blocks;
         t.delivered += s->delivered, t.dropped += s->dropped, t.accepted += s->accepted;
+        t.forced += s->forced, t.skipped += s->skipped, t.evidence += s->evidence;
         t.events += s->events, t.sim_ms += s->sim_ms, t.nullified += s->nullified;
         for (int i = 0; i < SIM_N_COUNTS; i++)
             t.counts[i] += s->counts[i];
@@ -175,9 +180,10 @@ static bool summary(const struct options *o, double seconds)
         }
     }
     printf("%lu runs, %.0f s of simulated time: %lu views (%lu nullified), %lu blocks, %lu entries "
-           "delivered, %lu dropped, %lu accepted, %lu events\nfaults:",
+           "delivered, %lu dropped, %lu accepted, %lu events\n"
+           "out of the queue: %lu forced, %lu delivered before, %lu evidence\nfaults:",
            t.runs, (double)t.sim_ms / 1e3, t.views, t.nullified, t.blocks, t.delivered, t.dropped,
-           t.accepted, t.events);
+           t.accepted, t.events, t.forced, t.skipped, t.evidence);
     for (int i = 0; i < SIM_N_COUNTS; i++)
         printf(" %s %lu", sim_count_name((enum sim_count)i), t.counts[i]);
     printf("\n%.1f s, %.0f runs/s, slowest seed %lu with %.0f ms\n", seconds,

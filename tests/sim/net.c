@@ -16,6 +16,16 @@ void sim_packet_release(struct sim_packet *packet)
     free(packet);
 }
 
+const uint8_t *sim_payload_of(const struct slu_message *m, size_t *len)
+{
+    *len = m->kind == SLU_MSG_BATCH   ? m->batch.header.payload_bytes
+           : m->kind == SLU_MSG_RELAY ? m->relay.tuple.bytes
+                                      : 0;
+    return m->kind == SLU_MSG_BATCH   ? m->batch.payload
+           : m->kind == SLU_MSG_RELAY ? m->relay.content
+                                      : NULL;
+}
+
 /* What a trace shows of a message: its view or position, and a digest. */
 static void label(struct sim_packet *packet)
 {
@@ -63,6 +73,14 @@ static void label(struct sim_packet *packet)
     case SLU_MSG_FREEZE:
         packet->signer_view = m->freeze.incarnation;
         break;
+    case SLU_MSG_RELAY:
+        packet->signer_view = m->relay.taker;
+        digest = m->relay.tuple.id;
+        break;
+    case SLU_MSG_HOLDS:
+        packet->signer_view = m->holds.count;
+        digest = m->holds.items[0].tuple.id;
+        break;
     case SLU_MSG_REJOIN:
     case SLU_MSG_KINDS:
         break;
@@ -79,6 +97,23 @@ static size_t used_size(const struct slu_message *m)
     if (m->kind == SLU_MSG_BLOCKS)
         return (size_t)((const char *)&m->blocks.items[m->blocks.count] - (const char *)m);
     return slu_message_size(m->kind);
+}
+
+/* A BLOCKS message's lists lie behind its blocks: the copy's are kept as the packet's payload. */
+static void copy_lists(struct sim_packet *packet)
+{
+    struct slu_blocks *b = &packet->message->blocks;
+    size_t used = 0;
+    for (uint16_t i = 0; i < b->count; i++)
+        used += slu_block_list_bytes(&b->items[i]);
+    packet->payload = sim_alloc(used);
+    used = 0;
+    for (uint16_t i = 0; i < b->count; i++) {
+        size_t list = slu_block_list_bytes(&b->items[i]);
+        memcpy(packet->payload + used, b->items[i].queued, list);
+        b->items[i].queued = packet->payload + used;
+        used += list;
+    }
 }
 
 struct sim_packet *sim_packet_decode(struct sim *sim, uint16_t from, uint8_t kind,
@@ -101,6 +136,8 @@ struct sim_packet *sim_packet_decode(struct sim *sim, uint16_t from, uint8_t kin
     packet->message = sim_alloc(packet->valid ? used_size(m) : sizeof m->kind);
     if (packet->valid) {
         memcpy(packet->message, m, used_size(m));
+        if (m->kind == SLU_MSG_BLOCKS)
+            copy_lists(packet);
         label(packet);
         world_see(&sim->world, packet->message, false);
     } else {
@@ -117,10 +154,10 @@ struct sim_packet *sim_packet_of(struct sim *sim, uint16_t from, const struct sl
     struct slu_writer w = slu_writer_of(sim->encode_buffer, ENCODE_BYTES);
     slu_message_write(&w, message);
     SLU_CHECK(!w.failed);
-    bool batch = message->kind == SLU_MSG_BATCH;
+    size_t len;
+    const uint8_t *payload = sim_payload_of(message, &len);
     return sim_packet_decode(sim, from, (uint8_t)message->kind, sim->encode_buffer,
-                             slu_writer_len(&w), batch ? message->batch.payload : NULL,
-                             batch ? message->batch.header.payload_bytes : 0);
+                             slu_writer_len(&w), payload, len);
 }
 
 /* ---- delay ---- */

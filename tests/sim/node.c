@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "sluice/error.h"
+#include "tests/sim/inbox.h"
 #include "tests/sim/sim.h"
 
 #define TURNS_IN_FLIGHT_MAX 64u
@@ -182,8 +183,10 @@ void sim_node_crash(struct sim_node *node, bool wipe)
     drop_in_flight(node);
     sim_turns_drop(node, sim_rng_chance(&sim->node_rng, sim->plan.tear_permille));
     sim_ledger_crashed(node);
-    if (node->role == SIM_HONEST)
+    if (node->role == SIM_HONEST) {
         client_crashed(sim, node, wipe);
+        forced_crashed(sim, node, wipe);
+    }
     sim->deviations += sim_node_deviations(node);
     end_core(node);
     if (wipe) {
@@ -205,6 +208,7 @@ void sim_node_release(struct sim_node *node)
     free(node->signing);
     sim_table_free(&node->acked);
     sim_table_free(&node->stored);
+    sim_table_free(&node->items);
     sim_table_free(&node->ack_at);
 }
 
@@ -258,6 +262,13 @@ static void step(struct sim_node *node, const struct sim_item *item)
         e.submit.envelopes = item->bytes;
         e.submit.bytes = item->bytes_len;
         e.submit.count = item->count;
+        break;
+    case SIM_ITEM_FORCE:
+        e.kind = SLU_EVENT_FORCE;
+        e.force.token = item->number;
+        e.force.envelope = item->bytes;
+        e.force.bytes = item->bytes_len;
+        e.force.postage = item->postage;
         break;
     case SIM_ITEM_QUERY:
         e.kind = SLU_EVENT_QUERY;

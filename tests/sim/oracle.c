@@ -18,6 +18,8 @@ void oracle_free(struct oracle *oracle)
     for (uint64_t h = 0; h <= oracle->top; h++)
         free(oracle->heights[h].record);
     free(oracle->heights);
+    free(oracle->queued);
+    sim_table_free(&oracle->queued_at);
     free(oracle->outcomes);
     sim_table_free(&oracle->final_at);
     sim_table_free(&oracle->outcome_at);
@@ -33,6 +35,8 @@ const struct oracle_outcome *oracle_outcome(const struct oracle *oracle, const u
 /* ---- the record of one height ---- */
 
 struct expected {
+    struct slu_delivered_inbox *inbox;
+    uint32_t inbox_count, inbox_cap;
     struct slu_delivered_batch *batches;
     uint32_t batch_count, batch_cap;
     struct slu_delivered_drop *drops;
@@ -82,6 +86,19 @@ static void note_outcome(struct oracle *oracle, const uint8_t id32[32], uint64_t
     sim_table_put(&oracle->outcome_at, id32, oracle->outcome_count++);
 }
 
+static bool in_window(const struct oracle *oracle, const uint8_t id32[32])
+{
+    uint32_t at = sim_table_get(&oracle->window, id32);
+    return at != SIM_NONE && at >= oracle->window_from;
+}
+
+static void remember(struct oracle *oracle, const uint8_t id32[32], uint64_t height)
+{
+    oracle->window_count++;
+    oracle->heights[height].remembered++;
+    sim_table_put(&oracle->window, id32, (uint32_t)height);
+}
+
 static uint8_t judge(struct oracle *oracle, const struct slu_tx *tx, const uint8_t id32[32],
                      uint64_t height, uint64_t time_ms)
 {
@@ -96,15 +113,67 @@ static uint8_t judge(struct oracle *oracle, const struct slu_tx *tx, const uint8
         return SLU_DROP_EXPIRED;
     if (tx->valid_until_ms > time_ms + p->dedup_window_ms)
         return SLU_DROP_TOO_FAR;
-    uint32_t at = sim_table_get(&oracle->window, id32);
-    if (at != SIM_NONE && at >= oracle->window_from)
+    if (in_window(oracle, id32))
         return SLU_DROP_DUPLICATE;
-    if (oracle->window_count == p->dedup_entries_max)
+    if (oracle->window_count >= p->dedup_entries_max)
         return SLU_DROP_WINDOW_FULL;
-    oracle->window_count++;
-    oracle->heights[height].remembered++;
-    sim_table_put(&oracle->window, id32, (uint32_t)height);
+    remember(oracle, id32, height);
+    uint32_t queued = sim_table_get(&oracle->queued_at, id32);
+    if (queued != SIM_NONE && oracle->queued[queued].due > height)
+        oracle->queued[queued].done = true;
     return SLU_DROP_NONE;
+}
+
+/* ---- out of the queue ---- */
+
+static void expect_item(struct oracle *oracle, struct expected *out, uint64_t height,
+                        const struct slu_inbox_tuple *tuple, uint8_t outcome)
+{
+    out->inbox = sim_grow(out->inbox, &out->inbox_cap, out->inbox_count, sizeof *out->inbox);
+    out->inbox[out->inbox_count++] = (struct slu_delivered_inbox){*tuple, outcome};
+    if (outcome) {
+        oracle->skipped++;
+        return;
+    }
+    remember(oracle, tuple->id, height);
+    note_outcome(oracle, tuple->id, height, out->entries++, 0);
+    oracle->delivered++;
+    oracle->forced += tuple->kind == SLU_INBOX_FORCED;
+    oracle->evidence += tuple->kind == SLU_INBOX_EVIDENCE;
+}
+
+static void enqueue(struct oracle *oracle, const struct slu_block *block,
+                    const struct slu_inbox_tuple *tuple, struct slu_queue_tail *tail)
+{
+    oracle->queued =
+        sim_grow(oracle->queued, &oracle->queued_cap, oracle->queued_count, sizeof *oracle->queued);
+    struct oracle_queued *q = &oracle->queued[oracle->queued_count];
+    *q = (struct oracle_queued){.tuple = *tuple};
+    q->due = slu_queue_book(&oracle->sim->genesis, tail, block->height, tuple->bytes);
+    q->done = in_window(oracle, tuple->id);
+    sim_table_put(&oracle->queued_at, tuple->id, oracle->queued_count++);
+}
+
+/* Evidence that this block queued, then what is due (invariant 11: at the height fixed for it). */
+static void expect_inbox(struct oracle *oracle, const struct slu_block *parent,
+                         const struct slu_block *block, struct expected *out)
+{
+    struct slu_queue_tail tail = parent->tail;
+    struct slu_inbox_tuple t;
+    for (uint32_t i = 0; i < block->queued_count; i++) {
+        slu_inbox_tuple_at(block->queued, i, &t);
+        if (t.kind == SLU_INBOX_FORCED)
+            enqueue(oracle, block, &t, &tail);
+        else
+            expect_item(oracle, out, block->height, &t, 0);
+    }
+    while (oracle->due_next < oracle->queued_count &&
+           oracle->queued[oracle->due_next].due == block->height) {
+        const struct oracle_queued *q = &oracle->queued[oracle->due_next++];
+        bool before = q->done || in_window(oracle, q->tuple.id);
+        t = q->tuple;
+        expect_item(oracle, out, block->height, &t, before ? SLU_DROP_DUPLICATE : 0);
+    }
 }
 
 static void note_drop(struct expected *out, uint32_t batch, uint32_t tx, uint8_t reason)
@@ -142,7 +211,8 @@ static void expect_batch(struct oracle *oracle, const struct slu_block *block, s
 static void write_expected(struct oracle_height *height, const struct slu_block *block,
                            const struct expected *e)
 {
-    height->record_len = SLU_DELIVERED_HEAD_BYTES + e->batch_count * SLU_DELIVERED_BATCH_BYTES +
+    height->record_len = SLU_DELIVERED_HEAD_BYTES + e->inbox_count * SLU_DELIVERED_INBOX_BYTES +
+                         e->batch_count * SLU_DELIVERED_BATCH_BYTES +
                          e->drop_count * SLU_DELIVERED_DROP_BYTES;
     height->record = sim_alloc(height->record_len);
     struct slu_writer w = slu_writer_of(height->record, height->record_len);
@@ -150,8 +220,13 @@ static void write_expected(struct oracle_height *height, const struct slu_block 
     slu_write_u64(&w, block->height);
     slu_write_u64(&w, block->time_ms);
     slu_write_u32(&w, e->entries);
+    slu_write_u32(&w, e->inbox_count);
     slu_write_u32(&w, e->batch_count);
     slu_write_u32(&w, e->drop_count);
+    for (uint32_t i = 0; i < e->inbox_count; i++) {
+        slu_inbox_tuple_write(&w, &e->inbox[i].tuple);
+        slu_write_u8(&w, e->inbox[i].outcome);
+    }
     for (uint32_t i = 0; i < e->batch_count; i++) {
         slu_write_u16(&w, e->batches[i].lane);
         slu_write_u64(&w, e->batches[i].position);
@@ -185,6 +260,33 @@ static void check_step(struct oracle *oracle, const struct slu_block *parent,
         sim_violation(sim, 5, "height %lu is delivered but not final", block->height);
 }
 
+/* Invariant 11: what a report of this block names and is in time is queued by it or before. */
+static void check_named(struct oracle *oracle, const struct slu_block *block)
+{
+    struct sim *sim = oracle->sim;
+    const struct slu_params *p = &sim->genesis.params;
+    const struct world_proposal *found = world_proposal(&sim->world, block->digest);
+    for (uint16_t i = 0; found && i < found->proposal.count; i++) {
+        const struct slu_report *report =
+            world_report(&sim->world, found->proposal.reports[i].digest);
+        for (uint16_t k = 0; report && k < report->inbox_count; k++) {
+            struct slu_inbox_tuple t;
+            slu_inbox_tuple_at(report->inbox, k, &t);
+            if (t.kind == SLU_INBOX_EVIDENCE && !(block->evident[t.offence] >> t.offender & 1))
+                sim_violation(sim, 11, "height %lu leaves out evidence of node %u", block->height,
+                              t.offender);
+            if (t.kind == SLU_INBOX_FORCED && t.valid_until_ms >= block->time_ms &&
+                t.valid_until_ms - block->time_ms <= p->dedup_window_ms &&
+                oracle->queued_count < p->inbox_ids_max &&
+                sim_table_get(&oracle->queued_at, t.id) == SIM_NONE)
+                sim_violation(sim, 11, "height %lu leaves out a forced entry", block->height);
+        }
+    }
+    for (int o = 0; o < SLU_OFFENCES; o++)
+        if (block->evident[o] & ~sim->byzantine)
+            sim_violation(sim, 14, "height %lu slashes an honest node", block->height);
+}
+
 /* Computes height top + 1 from its block. */
 static bool advance(struct oracle *oracle, const uint8_t block32[32])
 {
@@ -209,10 +311,13 @@ static bool advance(struct oracle *oracle, const uint8_t block32[32])
            block.time_ms - oracle->heights[oracle->window_from].time_ms >
                oracle->sim->genesis.params.dedup_window_ms)
         oracle->window_count -= oracle->heights[oracle->window_from++].remembered;
+    expect_inbox(oracle, &parent, &block, &e);
+    check_named(oracle, &block);
     for (uint32_t i = 0; i < e.batch_count; i++)
         expect_batch(oracle, &block, &e, i);
     write_expected(&oracle->heights[block.height], &block, &e);
     oracle->top = block.height;
+    free(e.inbox);
     free(e.batches);
     free(e.drops);
     return true;

@@ -14,6 +14,13 @@ struct oracle_outcome {
     uint32_t next;  /* older outcome of the same id + 1, or 0 */
 };
 
+/* What a final block queued, with its delivery height. */
+struct oracle_queued {
+    struct slu_inbox_tuple tuple;
+    uint64_t due;
+    bool done; /* delivered before its height */
+};
+
 struct oracle_height {
     uint32_t block; /* in the world */
     uint8_t *record;
@@ -35,6 +42,10 @@ struct oracle {
     uint64_t window_from;        /* lowest height still in the window */
     uint64_t window_count;
     uint64_t delivered, dropped;
+    struct oracle_queued *queued; /* forced ones, in the order of the queue */
+    uint32_t queued_count, queued_cap, due_next;
+    struct sim_table queued_at; /* by id: newest */
+    uint64_t forced, skipped, evidence; /* delivered, delivered before, delivered */
 };
 
 void oracle_init(struct oracle *oracle, struct sim *sim);

@@ -27,6 +27,12 @@ static void quiet_params(struct slu_params *params)
     params->dedup_window_ms = 4000;
     params->dedup_entries_max = 4096;
     params->release_lag_max = 16;
+    params->forced_bytes_per_block = 4096;
+    params->postage_base = 8;
+    params->postage_age_ms = 1000;
+    params->inbox_items_max = 1024;
+    params->inbox_bytes_max = 1024 * 1024;
+    params->inbox_ids_max = 4096;
 }
 
 void sim_plan_quiet(struct sim_plan *plan, uint64_t seed, uint16_t n)
@@ -72,6 +78,21 @@ static void draw_params(struct slu_params *p, struct sim_rng *r, uint16_t n)
     p->dedup_window_ms = sim_rng_u32(r, 1000, 6000);
     p->dedup_entries_max = sim_rng_u32(r, 1024, 2048);
     p->release_lag_max = sim_rng_u32(r, 1, 12);
+}
+
+/* From a stream of its own, so that the other draws of a seed stay what they were. */
+static void draw_inbox(struct sim_plan *plan, struct sim_rng *r)
+{
+    struct slu_params *p = &plan->params;
+    static const uint32_t often[] = {0, 50, 200, 600};
+    plan->forced_permille = often[sim_rng_below(r, 4)];
+    p->forced_delay = sim_rng_u32(r, 1, 5);
+    p->forced_bytes_per_block = 1072 + sim_rng_u32(r, 0, 4096); /* one of the largest fits */
+    p->postage_base = sim_rng_u32(r, 1, 16);
+    p->postage_age_ms = sim_rng_u32(r, p->dedup_window_ms / 2, p->dedup_window_ms);
+    p->inbox_items_max = sim_rng_chance(r, 200) ? 64 : sim_rng_u32(r, 128, 1024);
+    p->inbox_bytes_max = sim_rng_chance(r, 200) ? 16384 : 1024 * 1024;
+    p->inbox_ids_max = sim_rng_chance(r, 150) ? 64 : sim_rng_u32(r, 256, 4096);
 }
 
 /* Who breaks: Byzantine nodes and lost disks together are at most f. */
@@ -237,6 +258,8 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, uint16_t n)
     sim_plan_quiet(plan, seed, n);
     draw_params(&plan->params, &r, n);
     draw_load(plan, &r);
+    struct sim_rng inbox = sim_rng_of(seed ^ UINT64_C(0x1b0c), n);
+    draw_inbox(plan, &inbox);
     plan->faultless = sim_rng_chance(&r, 80);
     uint64_t end = 0;
     if (!plan->faultless) {
@@ -282,6 +305,7 @@ void sim_plan_genesis(const struct sim_plan *plan, struct slu_genesis *genesis)
     genesis->n = plan->n;
     for (uint16_t i = 0; i < plan->n; i++) {
         genesis->nodes[i].public32[0] = (uint8_t)(i + 1);
+        genesis->nodes[i].stake = 1;
         snprintf(genesis->nodes[i].address, sizeof genesis->nodes[i].address, "sim://%u", i);
     }
     static const uint64_t ids[] = {1, 2, 7};

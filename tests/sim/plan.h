@@ -100,6 +100,7 @@ struct sim_plan {
     uint32_t load_every_ms; /* between one node's submissions; 0: no load */
     uint32_t load_txs_max, load_body_max;
     uint32_t odd_permille; /* invalid, expired or repeated transactions */
+    uint32_t forced_permille; /* of submissions: a forced transaction beside them */
     uint32_t burst_max;    /* events in one turn */
 
     uint64_t calm_ms;

@@ -137,6 +137,7 @@ static void send_report(struct sim *sim, uint16_t node, struct slu_message *m, u
                                  : sim_rng_below(rng(sim), sim->oracle.top * 2 + 1);
         for (uint16_t l = 0; l < sim->plan.n; l++)
             add_tip(sim, &m->report, l);
+        puppet_list(sim, &m->report);
         slu_report_digest(&m->report, &sim->genesis);
         sim_sign(sim, node, m->report.signature, m->report.digest);
         sim->result.counts[SIM_N_BAD_REPORTS]++;
@@ -376,6 +377,10 @@ static void answer(struct sim *sim, uint16_t node, struct slu_message *m, const 
             byz_say(sim, node, m, to);
         }
         break;
+    case SLU_FETCH_ITEM:
+    case SLU_FETCH_HOLDS:
+        byz_replay(sim, node, f->what == SLU_FETCH_ITEM ? SLU_MSG_RELAY : SLU_MSG_HOLDS, to);
+        break;
     case SLU_FETCH_FINALS:
     case SLU_FETCH_KINDS:
         break;
@@ -447,6 +452,8 @@ void puppet_tick(struct sim *sim, uint16_t node)
     if (byz->top_view && byz->top_view % sim->plan.n == node &&
         byz->proposed[node] < byz->top_view && !byz_does(sim, BYZ_SILENT_LEADER))
         propose(sim, node, m, byz->top_view);
+    if (byz_does(sim, BYZ_FLOODS) && sim_rng_chance(rng(sim), 300))
+        puppet_flood(sim, node, m);
     switch (sim_rng_below(rng(sim), 5)) {
     case 0:
     case 1:
@@ -454,6 +461,7 @@ void puppet_tick(struct sim *sim, uint16_t node)
         break;
     case 2:
         send_acks(sim, node, m, byz_some(sim));
+        puppet_hold(sim, node, m);
         break;
     case 3:
         for (uint64_t v = byz->top_view > 4 ? byz->top_view - 4 : 1; v <= byz->top_view; v++)

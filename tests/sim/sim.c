@@ -1,3 +1,4 @@
+#include "tests/sim/inbox.h"
 #include "tests/sim/sim.h"
 
 #include <stdarg.h>
@@ -67,7 +68,8 @@ static void check_bounds(struct sim *sim, struct sim_node *node)
 {
     const struct slu_params *p = &sim->genesis.params;
     const struct slu_core_stats *stats = slu_core_stats(node->core);
-    if (stats->dedup_entries > p->dedup_entries_max)
+    if (stats->dedup_entries >
+        p->dedup_entries_max + p->inbox_ids_max + SLU_OFFENCES * sim->plan.n)
         sim_violation(sim, 12, "node %u remembers %lu ids", node->id, stats->dedup_entries);
     if (stats->window_full_views > 0)
         sim_violation(sim, 12, "node %u ran out of views", node->id);
@@ -105,6 +107,7 @@ static bool is_settled(const struct sim *sim)
 static void complain(struct sim *sim)
 {
     client_open(sim, true);
+    forced_open(sim, true);
     for (uint16_t i = 0; i < sim->instances; i++) {
         const struct sim_node *node = &sim->nodes[i];
         if (node->role != SIM_HONEST)
@@ -136,7 +139,8 @@ static void check(struct sim *sim)
     if (sim->now_ms > since + sim_plan_patience_ms(plan))
         sim_violation(sim, 12, "no final block since %lu ms (height %lu)", sim->last_final_ms,
                       sim->last_final_height);
-    if (sim->now_ms >= plan->run_until_ms && client_open(sim, false) == 0 && is_settled(sim))
+    if (sim->now_ms >= plan->run_until_ms && client_open(sim, false) == 0 && forced_open(sim, false) == 0 &&
+        is_settled(sim))
         sim->done = true;
     else if (sim->now_ms >= plan->give_up_ms)
         complain(sim);
@@ -320,6 +324,7 @@ struct sim *sim_new(const struct sim_plan *plan, FILE *trace_out)
     sim->node_rng = sim_rng_of(plan->seed, 102);
     sim->byz_rng = sim_rng_of(plan->seed, 103);
     sim->load_rng = sim_rng_of(plan->seed, 104);
+    sim->inbox_rng = sim_rng_of(plan->seed, 105);
     sim->bias = sim_alloc((SIM_NODES_MAX + SLU_MSG_KINDS) * sizeof *sim->bias);
     sim->verifier = sim_verifier(sim);
     sim->effects = sim_alloc(sizeof *sim->effects);
@@ -341,6 +346,7 @@ struct sim *sim_new(const struct sim_plan *plan, FILE *trace_out)
     world_init(&sim->world, sim);
     oracle_init(&sim->oracle, sim);
     sim->client = client_new(sim);
+    sim->forced = forced_new();
     sim->byz = byz_new(sim);
     schedule(sim);
     return sim;
@@ -355,6 +361,7 @@ void sim_free(struct sim *sim)
         sim_node_release(&sim->nodes[i]);
     byz_free(sim->byz);
     client_free(sim->client);
+    forced_free(sim->forced);
     world_free(&sim->world);
     oracle_free(&sim->oracle);
     free(sim->heap);
@@ -389,6 +396,9 @@ static void sum_up(struct sim *sim)
     r->delivered = sim->oracle.delivered;
     r->dropped = sim->oracle.dropped;
     r->accepted = client_accepted(sim);
+    r->forced = sim->oracle.forced;
+    r->skipped = sim->oracle.skipped;
+    r->evidence = sim->oracle.evidence;
     r->nullified = r->disk_peak_bytes = 0;
     r->counts[SIM_N_DEVIATIONS] = sim->deviations;
     for (uint16_t i = 0; i < sim->instances; i++) {

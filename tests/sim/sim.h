@@ -79,6 +79,8 @@ enum sim_count {
     SIM_N_REPLAYS,
     SIM_N_WRONG_ANSWERS,
     SIM_N_ODD_TXS,
+    SIM_N_FORCED,
+    SIM_N_FLOODS,
     SIM_N_DEVIATIONS,
     SIM_N_COUNTS
 };
@@ -90,6 +92,7 @@ enum sim_item_kind {
     SIM_ITEM_PACKET,
     SIM_ITEM_PEER_UP,
     SIM_ITEM_SUBMIT,
+    SIM_ITEM_FORCE,
     SIM_ITEM_QUERY,
     SIM_ITEM_BODY,
     SIM_ITEM_TIMER
@@ -102,6 +105,7 @@ struct sim_item {
     uint8_t *bytes;  /* owned: envelopes, ids, record */
     size_t bytes_len;
     uint32_t count;
+    struct slu_postage postage;
     struct sim_packet *packet; /* owned reference */
 };
 
@@ -180,6 +184,7 @@ struct sim_node {
     struct sim_signed *signing; /* signed, not durable yet */
     uint32_t signing_count, signing_cap;
     struct sim_table acked;  /* batch digests with a durable ACK record */
+    struct sim_table items;  /* ids of inbox items with a durable record */
     struct sim_table stored; /* batch digests with a durable BATCH record */
     struct sim_table ack_at; /* (lane, position) -> number of the digest acked there */
     uint64_t delivered;      /* highest height with a durable record */
@@ -190,6 +195,7 @@ struct sim_node {
 
 struct sim_event;
 struct client;
+struct forced;
 struct byz;
 
 struct sim_hooks {
@@ -213,6 +219,7 @@ struct sim_result {
     char what[256];
     uint64_t hash;
     uint64_t ms, events, views, blocks, delivered, dropped, accepted;
+    uint64_t forced, skipped, evidence; /* out of the queue */
     uint64_t nullified;
     uint64_t counts[SIM_N_COUNTS];
     uint64_t disk_peak_bytes;
@@ -226,7 +233,7 @@ struct sim {
     struct sim_event *heap;
     uint32_t heap_count, heap_cap;
     uint64_t event_number;
-    struct sim_rng net_rng, node_rng, byz_rng, load_rng;
+    struct sim_rng net_rng, node_rng, byz_rng, load_rng, inbox_rng;
     struct sim_node nodes[SIM_INSTANCES_MAX];
     uint16_t instances;
     uint64_t byzantine;             /* set of nodes */
@@ -241,6 +248,7 @@ struct sim {
     struct world world;
     struct oracle oracle;
     struct client *client;
+    struct forced *forced;
     struct byz *byz;
     struct sim_trace *trace;
     uint64_t trace_count;

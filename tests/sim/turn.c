@@ -5,6 +5,7 @@
 
 #include "consensus/serve.h"
 #include "sluice/error.h"
+#include "tests/sim/inbox.h"
 #include "tests/sim/sim.h"
 
 static void turn_free(struct sim_turn *turn)
@@ -78,6 +79,10 @@ static void copy_out(struct sim_node *node, struct sim_turn *turn, const struct 
     case SLU_EFFECT_ADMITTED:
         out->number = e->admitted.token;
         copy_items(out, e->admitted.items, e->admitted.count, sizeof(struct slu_admission));
+        break;
+    case SLU_EFFECT_TAKEN:
+        out->number = e->taken.token;
+        copy_items(out, e->taken.taken, 1, sizeof(struct slu_taken));
         break;
     case SLU_EFFECT_DURABLE:
         out->number = e->durable_position;
@@ -215,6 +220,10 @@ static void execute(struct sim_node *node, struct sim_out *out)
     case SLU_EFFECT_ADMITTED:
         if (honest)
             client_admitted(sim, node, out);
+        break;
+    case SLU_EFFECT_TAKEN:
+        if (honest)
+            forced_taken(sim, node, out);
         break;
     case SLU_EFFECT_DURABLE:
         if (honest)

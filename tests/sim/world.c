@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/inbox.h"
 #include "tests/sim/sim.h"
 
 void world_init(struct world *world, struct sim *sim)
@@ -22,6 +23,14 @@ void world_free(struct world *world)
 {
     for (uint32_t i = 0; i < world->batch_count; i++)
         free(world->batches[i].payload);
+    for (uint32_t i = 0; i < world->item_count; i++)
+        free(world->items[i].content);
+    for (uint32_t i = 0; i < world->block_count; i++)
+        free((void *)(uintptr_t)world->blocks[i].queued);
+    free(world->items);
+    free(world->list);
+    free(world->sorted);
+    sim_table_free(&world->item_at);
     free(world->batches);
     free(world->reports);
     free(world->proposals);
@@ -77,7 +86,7 @@ static void see_report(struct world *world, const struct slu_report *report, boo
         world->reports = sim_grow(world->reports, &world->report_cap, world->report_count,
                                   sizeof *world->reports);
         at = world->report_count++;
-        world->reports[at].report = *report;
+        slu_report_copy(&world->reports[at].report, report);
         sim_table_put(&world->report_at, report->digest, at);
     }
     world->reports[at].sent |= sent;
@@ -89,7 +98,13 @@ static void see_block(struct world *world, const struct slu_block *block)
         return;
     world->blocks =
         sim_grow(world->blocks, &world->block_cap, world->block_count, sizeof *world->blocks);
-    world->blocks[world->block_count] = *block;
+    struct slu_block *kept = &world->blocks[world->block_count];
+    *kept = *block;
+    size_t list = slu_block_list_bytes(block);
+    uint8_t *queued = sim_alloc(list);
+    if (list)
+        memcpy(queued, block->queued, list);
+    kept->queued = queued;
     sim_table_put(&world->block_at, block->digest, world->block_count++);
 }
 
@@ -123,6 +138,10 @@ void world_see(struct world *world, const struct slu_message *m, bool sent)
         see_report(world, &m->report, sent);
     else if (m->kind == SLU_MSG_PROPOSAL)
         see_proposal(world, &m->proposal, sent);
+    else if (m->kind == SLU_MSG_RELAY)
+        world_see_relay(world, &m->relay);
+    else if (m->kind == SLU_MSG_HOLDS)
+        world_see_holds(world, &m->holds);
     for (uint16_t i = 0; m->kind == SLU_MSG_HEADERS && sent && i < m->headers.count; i++) {
         uint32_t at = see_header(world, &m->headers.items[i]);
         world->batches[at].sent = true;
@@ -267,6 +286,9 @@ bool world_compute(struct world *world, const struct slu_proposal *proposal, str
             return false;
         moved |= out->cut[l].position != parent->cut[l].position;
     }
+    if (!world_queue(world, parent, reports, proposal->count, out))
+        return false;
+    moved |= out->queued_count > 0 || out->tail.height >= out->height;
     out->idle_run = moved ? 0 : parent->idle_run + 1;
     slu_reports_digest(out->reports, g, proposal->reports, proposal->count);
     slu_block_digest(out, g);
@@ -413,6 +435,14 @@ static void check_tips(struct world *world, uint16_t node, const struct slu_prop
                               "node %u notarized view %lu over an uncertified tip of lane %u", node,
                               proposal->view, tip->lane);
         }
+    }
+    const struct slu_block *block = world_block(world, proposal->block);
+    for (uint16_t k = 0; block && k < block->queued_count; k++) {
+        struct slu_inbox_tuple t;
+        slu_inbox_tuple_at(block->queued, k, &t);
+        if (!world_item_certifiable(world, &t, UINT64_C(1) << node))
+            sim_violation(world->sim, 11, "node %u notarized view %lu with an uncertified item",
+                          node, proposal->view);
     }
 }
 

@@ -44,8 +44,14 @@ struct world_view {
     uint32_t proposals; /* first one, or 0: none (index + 1) */
 };
 
+struct world_item; /* tests/sim/inbox.h */
+
 struct world {
     struct sim *sim;
+    struct world_item *items;
+    uint32_t item_count, item_cap;
+    struct sim_table item_at; /* by the tuple's digest */
+    uint8_t *list, *sorted;   /* of the block that was computed last */
     struct world_batch *batches;
     uint32_t batch_count, batch_cap;
     struct sim_table batch_at;

@@ -69,6 +69,7 @@ static inline void put_delivered(struct slu_disk *disk, uint64_t height)
     slu_write_u64(&w, height);
     slu_write_u64(&w, height * STEP_MS);
     slu_write_u32(&w, BATCHES * LIVE);
+    slu_write_u32(&w, 0); /* nothing out of the queue */
     slu_write_u32(&w, BATCHES);
     slu_write_u32(&w, BATCHES * (TXS - LIVE));
     for (uint16_t lane = 0; lane < BATCHES; lane++) {
@@ -103,7 +104,7 @@ static inline void put_delivered(struct slu_disk *disk, uint64_t height)
     slu_disk_put(disk, &key, ids, slu_writer_len(&i), NULL, 0);
 }
 
-static inline void put_final(struct slu_disk *disk, uint64_t height)
+static inline void put_final_with_tail(struct slu_disk *disk, uint64_t height, uint64_t tail_height)
 {
     static uint8_t record[SLU_BLOCK_BYTES_MAX + 1];
     static struct slu_block block;
@@ -112,6 +113,7 @@ static inline void put_final(struct slu_disk *disk, uint64_t height)
     block.view = block.height = height;
     block.time_ms = height * STEP_MS;
     block.n = BATCHES;
+    block.tail.height = tail_height;
     for (uint16_t lane = 0; lane < BATCHES; lane++) {
         block.cut[lane].position = height;
         name_of(block.cut[lane].digest, height, lane, 99);
@@ -120,6 +122,11 @@ static inline void put_final(struct slu_disk *disk, uint64_t height)
     slu_write_u8(&w, 0);
     struct slu_record_key key = {.kind = SLU_REC_FINAL, .a = height};
     slu_disk_put(disk, &key, record, slu_writer_len(&w), NULL, 0);
+}
+
+static inline void put_final(struct slu_disk *disk, uint64_t height)
+{
+    put_final_with_tail(disk, height, 0);
 }
 
 /** A sealed genesis of two nodes that knows any rollup. */

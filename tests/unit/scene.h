@@ -89,6 +89,8 @@ static inline uint64_t view_of(const struct slu_message *m)
     case SLU_MSG_FETCH:
     case SLU_MSG_REJOIN:
     case SLU_MSG_FREEZE:
+    case SLU_MSG_RELAY:
+    case SLU_MSG_HOLDS:
     case SLU_MSG_KINDS:
         break;
     }

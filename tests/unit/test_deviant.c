@@ -273,7 +273,12 @@ static void test_equivocate_proposals(void **state)
         assert_int_equal(seen.notarized_count[v], 2);
         doubled++;
     }
-    assert_true(doubled > 3);
+    /* Two proposals carry two Notarize: evidence of the first, and its turns are skipped from then on. */
+    assert_true(doubled >= 1);
+    assert_int_equal(sim->oracle.evidence, 1);
+    struct slu_inbox_status status;
+    slu_core_inbox_status(sim->nodes[0].core, &status);
+    assert_int_equal(status.slashed, UINT64_C(1) << LIAR);
     sim_free(sim);
 }
 
@@ -407,17 +412,23 @@ static void test_refuse_forced(void **state)
     m->acks.node = LIAR;
     m->acks.count = 1;
     assert_false(slu_dv_strip(d, m));
-    m->acks.inbox_count = 3;
-    assert_true(slu_dv_strip(d, m));
-    assert_int_equal(m->acks.inbox_count, 0);
-    assert_int_equal(m->acks.count, 1);
-    struct slu_ack_vector again = m->acks;
-    slu_ack_vector_digest(&again, g);
-    assert_memory_equal(again.digest, m->acks.signature, 32);
+    assert_false(slu_dv_refuses_item(d, m));
+    m->kind = SLU_MSG_HOLDS;
+    m->holds.count = 1;
+    m->holds.items[0].node = LIAR;
+    assert_true(slu_dv_refuses_item(d, m));
+    m->holds.items[0].node = LIAR + 1; /* another's, shown to somebody */
+    assert_false(slu_dv_refuses_item(d, m));
+    m->kind = SLU_MSG_RELAY;
+    m->relay = (struct slu_relay){.taker = LIAR};
+    assert_true(slu_dv_refuses_item(d, m));
     m->kind = SLU_MSG_REPORT;
     m->report = (struct slu_report){.node = LIAR, .view = 2, .inbox_count = 1};
     assert_true(slu_dv_strip(d, m));
     assert_int_equal(m->report.inbox_count, 0);
+    struct slu_report again = m->report;
+    slu_report_digest(&again, g);
+    assert_memory_equal(again.digest, m->report.signature, 32);
     m->report.node = LIAR + 1; /* another's words are not its own to change */
     m->report.inbox_count = 1;
     assert_false(slu_dv_strip(d, m));

@@ -185,6 +185,40 @@ static void announce(void *context, uint64_t lowest)
     announced = lowest;
 }
 
+static void put_item(uint64_t valid_until_ms)
+{
+    struct slu_record_key key = {.kind = SLU_REC_INBOX, .a = valid_until_ms, .digest = {7}};
+    slu_disk_begin(disk);
+    slu_disk_put(disk, &key, (const uint8_t *)"item", 4, NULL, 0);
+    assert_int_equal(slu_disk_commit(disk), 0);
+}
+
+static bool has_item(struct slu_disk_view *view, uint64_t valid_until_ms)
+{
+    const struct slu_store *store = slu_disk_view_store(view);
+    struct slu_record_key key = {.kind = SLU_REC_INBOX, .a = valid_until_ms, .digest = {7}};
+    const uint8_t *value;
+    size_t len;
+    return store->get(store->context, &key, &value, &len) == 0;
+}
+
+/* What a pruned block queued may still be to deliver: then nothing of the step goes. */
+static void pruning_waits_for_the_queue(void **state)
+{
+    (void)state;
+    struct slu_disk_view *view = slu_disk_view_new(disk);
+    struct slu_pruner pruner = {.disk = disk, .genesis = &genesis, .retention_ms = 100 * STEP_MS};
+    uint32_t pruned;
+    slu_disk_begin(disk);
+    put_final_with_tail(disk, 49, HEIGHTS);
+    assert_int_equal(slu_disk_commit(disk), 0);
+    assert_int_equal(
+        slu_prune_step(&pruner, view, HEIGHTS, 151 * STEP_MS, 512, announce, view, &pruned), 0);
+    assert_int_equal(pruned, 0);
+    check_retained(view, 1);
+    slu_disk_view_free(view);
+}
+
 static void pruning_takes_what_is_due(void **state)
 {
     (void)state;
@@ -195,21 +229,26 @@ static void pruning_takes_what_is_due(void **state)
     assert_int_equal(
         slu_prune_step(&pruner, view, HEIGHTS, 50 * STEP_MS, 512, announce, view, &pruned), 0);
     assert_int_equal(pruned, 0);
-    /* Heights 1..50 are more than 100 s old at 151 s; in steps of 20. */
+    put_item(20 * STEP_MS);
+    put_item(60 * STEP_MS);
+    /* Heights 1..50 are more than 100 s old at 151 s, and the last of them stays: a restart needs
+     * the block before the oldest that counts. In steps of 20. */
     for (unsigned step = 0; step < 4; step++) {
         assert_int_equal(
             slu_prune_step(&pruner, view, HEIGHTS, 151 * STEP_MS, 20, announce, view, &pruned), 0);
-        assert_int_equal(pruned, step < 2 ? 20 : step == 2 ? 10 : 0);
+        assert_int_equal(pruned, step < 2 ? 20 : step == 2 ? 9 : 0);
     }
-    assert_true(announced == 51);
-    check_retained(view, 51);
-    slu_prune_reclaim(&pruner, 51);
-    check_retained(view, 51);
+    assert_true(announced == 50);
+    check_retained(view, 50);
+    slu_prune_reclaim(&pruner, 50);
+    check_retained(view, 50);
+    assert_false(has_item(view, 20 * STEP_MS));
+    assert_true(has_item(view, 60 * STEP_MS));
     /* Whatever the config says: the dedup window stays, and the newest heights. */
     pruner.retention_ms = 1;
     assert_int_equal(
         slu_prune_step(&pruner, view, HEIGHTS, 131 * STEP_MS, 512, NULL, NULL, &pruned), 0);
-    check_retained(view, 131 - genesis.params.dedup_window_ms / STEP_MS - 1);
+    check_retained(view, 131 - genesis.params.dedup_window_ms / STEP_MS - 2);
     assert_int_equal(
         slu_prune_step(&pruner, view, HEIGHTS, 10000 * STEP_MS, 512, NULL, NULL, &pruned), 0);
     check_retained(view, HEIGHTS - SLU_HEIGHTS_KEPT);
@@ -222,6 +261,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(readers_get_what_was_not_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(old_ids_are_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pruning_takes_what_is_due, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pruning_waits_for_the_queue, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, make_chain, NULL);
 }

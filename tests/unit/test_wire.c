@@ -18,6 +18,8 @@ static struct slu_genesis genesis;
 static struct slu_message in, out;
 static uint8_t bytes[SLU_MESSAGE_BYTES_MAX + 64];
 static const uint8_t payload[] = "not an envelope, but bytes all the same";
+static uint8_t envelope[64];
+static size_t envelope_len;
 
 static void make_genesis(void)
 {
@@ -38,6 +40,9 @@ static void make_genesis(void)
     slu_params_defaults(&genesis.params);
     char why[200];
     assert_int_equal(slu_genesis_seal(&genesis, why, sizeof why), 0);
+    struct slu_writer w = slu_writer_of(envelope, sizeof envelope);
+    slu_tx_write(&w, 10, 1700000005000, SLU_TX_PLAIN, (const uint8_t *)"hello", 5);
+    envelope_len = slu_writer_len(&w);
 }
 
 static struct slu_tip tip_of(uint64_t position, uint8_t fill)
@@ -69,6 +74,8 @@ static void fill_block(struct slu_block *b, uint64_t height)
     for (uint16_t l = 0; l < 4; l++)
         b->cut[l] = tip_of(l + UINT64_C(1), (uint8_t)(0x40 + l));
     memset(b->reports, 0x32, 32);
+    b->tail = (struct slu_queue_tail){.height = height + 2, .bytes = 158};
+    b->evident[SLU_TWO_NOTARIZE] = 4;
     slu_block_digest(b, &genesis);
 }
 
@@ -108,15 +115,61 @@ static void fill_chain(struct slu_headers *h)
     }
 }
 
+/* Two forced items and one piece of evidence, ids rising. */
+static void fill_tuples(uint8_t *list)
+{
+    struct slu_inbox_tuple tuples[3] = {
+        {.kind = SLU_INBOX_FORCED, .bytes = 40, .valid_until_ms = 1700000005000},
+        {.kind = SLU_INBOX_EVIDENCE,
+         .offence = SLU_TWO_NOTARIZE,
+         .offender = 2,
+         .bytes = 203,
+         .valid_until_ms = SLU_VALID_FOR_EVER},
+        {.kind = SLU_INBOX_FORCED, .bytes = 22, .valid_until_ms = 1700000006000}};
+    struct slu_writer w = slu_writer_of(list, 3 * SLU_INBOX_TUPLE_BYTES);
+    for (int i = 0; i < 3; i++) {
+        memset(tuples[i].id, 0x81 + i, 32);
+        slu_inbox_tuple_write(&w, &tuples[i]);
+    }
+    assert_false(w.failed);
+}
+
 static void fill_blocks(struct slu_blocks *b)
 {
     b->count = 2;
     fill_block(&b->items[0], 11);
+    fill_tuples(b->lists);
+    b->items[0].queued = b->lists;
+    b->items[0].queued_count = 3;
+    slu_block_digest(&b->items[0], &genesis);
     fill_block(&b->items[1], 12);
     memcpy(b->items[1].parent, b->items[0].digest, 32);
     slu_block_digest(&b->items[1], &genesis);
     b->has_cert = true;
     fill_cert(&b->cert, SLU_FINALIZE, b->items[1].digest);
+}
+
+static void fill_relay(struct slu_relay *r)
+{
+    *r = (struct slu_relay){.taker = 3, .kind = SLU_INBOX_FORCED};
+    r->postage = (struct slu_postage){.height = 12, .nonce = 99};
+    memset(r->postage.block, 0x84, 32);
+    memset(r->signature, 0x85, 64);
+    assert_int_equal(slu_relay_derive(r, &genesis, envelope, envelope_len), 0);
+    slu_relay_digest(r, &genesis);
+}
+
+static void fill_holds(struct slu_holds *h)
+{
+    uint8_t list[3 * SLU_INBOX_TUPLE_BYTES];
+    fill_tuples(list);
+    h->count = 2;
+    for (uint16_t i = 0; i < 2; i++) {
+        slu_inbox_tuple_at(list, i, &h->items[i].tuple);
+        h->items[i].node = 3 - i;
+        memset(h->items[i].signature, 0x86 + i, 64);
+        slu_inbox_tuple_digest(h->items[i].digest, &genesis, &h->items[i].tuple);
+    }
 }
 
 static void fill(struct slu_message *m, enum slu_message_kind kind)
@@ -140,6 +193,8 @@ static void fill(struct slu_message *m, enum slu_message_kind kind)
         m->report = (struct slu_report){
             .view = 8, .node = 2, .released = 4, .clock_ms = 1700000002000, .count = 1};
         m->report.tips[0] = (struct slu_lane_tip){1, tip_of(6, 0x74)};
+        m->report.inbox_count = 3;
+        fill_tuples(m->report.inbox);
         memset(m->report.signature, 0x75, 64);
         slu_report_digest(&m->report, &genesis);
         break;
@@ -176,6 +231,12 @@ static void fill(struct slu_message *m, enum slu_message_kind kind)
         memset(m->freeze.signature, 0x7c, 64);
         slu_freeze_digest(&m->freeze, &genesis);
         break;
+    case SLU_MSG_RELAY:
+        fill_relay(&m->relay);
+        break;
+    case SLU_MSG_HOLDS:
+        fill_holds(&m->holds);
+        break;
     case SLU_MSG_KINDS:
         break;
     }
@@ -191,9 +252,14 @@ static size_t encode(const struct slu_message *m)
 
 static int decode(enum slu_message_kind kind, const uint8_t *body, size_t len)
 {
-    bool batch = kind == SLU_MSG_BATCH;
-    return slu_message_read(&out, &genesis, (uint8_t)kind, body, len, batch ? payload : NULL,
-                            batch ? sizeof payload : 0);
+    bool batch = kind == SLU_MSG_BATCH, relay = kind == SLU_MSG_RELAY;
+    return slu_message_read(&out, &genesis, (uint8_t)kind, body, len,
+                            batch   ? payload
+                            : relay ? envelope
+                                    : NULL,
+                            batch   ? sizeof payload
+                            : relay ? envelope_len
+                                    : 0);
 }
 
 /* ---- vectors ---- */
@@ -234,11 +300,9 @@ static void test_vectors(void **state)
     struct slu_block first;
     slu_block_genesis(&first, &genesis);
     vector("genesis_block_digest", first.digest, 32);
-    uint8_t envelope[64], id[32];
-    struct slu_writer w = slu_writer_of(envelope, sizeof envelope);
-    slu_tx_write(&w, 10, 1700000005000, SLU_TX_PLAIN, (const uint8_t *)"hello", 5);
-    vector("envelope", envelope, slu_writer_len(&w));
-    struct slu_reader r = slu_reader_of(envelope, slu_writer_len(&w));
+    uint8_t id[32];
+    vector("envelope", envelope, envelope_len);
+    struct slu_reader r = slu_reader_of(envelope, envelope_len);
     struct slu_tx tx;
     assert_true(slu_tx_read(&r, &tx));
     slu_tx_id(id, &genesis, &tx);
@@ -312,12 +376,15 @@ static const uint8_t *digest_of(const struct slu_message *m)
         return m->proposal.digest;
     case SLU_MSG_FREEZE:
         return m->freeze.digest;
+    case SLU_MSG_RELAY:
+        return m->relay.digest;
     case SLU_MSG_VOTE:
     case SLU_MSG_CERT:
     case SLU_MSG_HEADERS:
     case SLU_MSG_BLOCKS:
     case SLU_MSG_FETCH:
     case SLU_MSG_REJOIN:
+    case SLU_MSG_HOLDS:
     case SLU_MSG_KINDS:
         break;
     }
@@ -423,7 +490,8 @@ static void test_lists(void **state)
     in.acks.acks[0].tip.position = 0;
     assert_int_equal(decode_in(), SLU_ERR_MALFORMED);
     fill(&in, SLU_MSG_ACKS);
-    in.acks.inbox_count = 1; /* none exist yet */
+    in.acks.count = 5; /* more lanes than there are */
+    in.acks.acks[4] = (struct slu_lane_tip){4, tip_of(1, 0x72)};
     assert_int_equal(decode_in(), SLU_ERR_LIMIT);
     fill(&in, SLU_MSG_PROPOSAL);
     in.proposal.count = 2;
@@ -488,9 +556,9 @@ static void test_every_signature_counts(void **state)
 {
     (void)state;
     static const unsigned signatures[SLU_MSG_KINDS] = {
-        [SLU_MSG_BATCH] = 1,    [SLU_MSG_ACKS] = 1,   [SLU_MSG_REPORT] = 1,
-        [SLU_MSG_PROPOSAL] = 2, [SLU_MSG_VOTE] = 1,   [SLU_MSG_CERT] = 3,
-        [SLU_MSG_HEADERS] = 3,  [SLU_MSG_BLOCKS] = 3, [SLU_MSG_FREEZE] = 1};
+        [SLU_MSG_BATCH] = 1,  [SLU_MSG_ACKS] = 1,  [SLU_MSG_REPORT] = 1,  [SLU_MSG_PROPOSAL] = 2,
+        [SLU_MSG_VOTE] = 1,   [SLU_MSG_CERT] = 3,  [SLU_MSG_HEADERS] = 3, [SLU_MSG_BLOCKS] = 3,
+        [SLU_MSG_FREEZE] = 1, [SLU_MSG_RELAY] = 1, [SLU_MSG_HOLDS] = 2};
     for (int kind = SLU_MSG_BATCH; kind < SLU_MSG_KINDS; kind++) {
         fill(&in, (enum slu_message_kind)kind);
         for (unsigned i = 0; i <= signatures[kind]; i++) {
@@ -526,16 +594,16 @@ static void test_envelope_rules(void **state)
         {5, 1000, SLU_TX_PLAIN, SLU_TX_BYTES_MAX_CAP - SLU_TX_HEAD_BYTES, SLU_DROP_NONE},
         {5, 1000, SLU_TX_PLAIN, SLU_TX_BYTES_MAX_CAP - SLU_TX_HEAD_BYTES + 1, SLU_DROP_SIZE},
     };
-    static uint8_t body[SLU_TX_BYTES_MAX_CAP + 1], envelope[sizeof body + SLU_TX_HEAD_BYTES];
+    static uint8_t body[SLU_TX_BYTES_MAX_CAP + 1], bytes_of_tx[sizeof body + SLU_TX_HEAD_BYTES];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct slu_writer w = slu_writer_of(envelope, sizeof envelope);
+        struct slu_writer w = slu_writer_of(bytes_of_tx, sizeof bytes_of_tx);
         slu_tx_write(&w, cases[i].rollup, cases[i].until, cases[i].kind, body, cases[i].len);
-        struct slu_reader r = slu_reader_of(envelope, slu_writer_len(&w));
+        struct slu_reader r = slu_reader_of(bytes_of_tx, slu_writer_len(&w));
         struct slu_tx tx;
         assert_true(slu_tx_read(&r, &tx));
         assert_true(slu_reader_done(&r));
         assert_int_equal(slu_tx_check(&genesis, &tx, 1000), cases[i].drop);
-        r = slu_reader_of(envelope, slu_writer_len(&w) - 1);
+        r = slu_reader_of(bytes_of_tx, slu_writer_len(&w) - 1);
         assert_false(slu_tx_read(&r, &tx));
     }
 }

@@ -1,0 +1,58 @@
+/* Evidence: two signatures of one node that no honest node makes both of (docs/PROTOCOL.md
+ * clause 8.1). It proves itself with the genesis alone.
+ *
+ *     offence u8 | offender u16 |
+ *       two batches:          signed header, signed header     one lane, incarnation and position
+ *       two Notarize:         view u64, (block 32, signature 64) twice
+ *       Nullify and Finalize: view u64, Nullify's signature 64, block 32, Finalize's signature 64
+ *
+ * Of two equal things the one of the lower digest comes first, so that two signatures make one
+ * piece of evidence. Its id is the hash of these bytes. */
+#ifndef SLU_WIRE_EVIDENCE_H
+#define SLU_WIRE_EVIDENCE_H
+
+#include "crypto/keyguard.h"
+#include "wire/batch.h"
+#include "wire/inbox.h"
+#include "wire/vote.h"
+
+enum slu_offence {
+    SLU_TWO_BATCHES = 0,
+    SLU_TWO_NOTARIZE = 1,
+    SLU_NULLIFY_FINALIZE = 2,
+    SLU_OFFENCES = 3
+};
+
+#define SLU_EVIDENCE_BYTES_MAX (3u + 2u * SLU_SIGNED_HEADER_BYTES)
+
+/** An offence's word in JSON and metrics: "two_batches", ... Static storage. */
+const char *slu_offence_name(enum slu_offence offence);
+
+/** Writes evidence; the writer gets at most SLU_EVIDENCE_BYTES_MAX. */
+void slu_evidence_two_batches(struct slu_writer *w, const struct slu_batch_header *a,
+                              const struct slu_batch_header *b);
+/** Two Notarize of one node and view. */
+void slu_evidence_two_notarize(struct slu_writer *w, uint16_t node, uint64_t view,
+                               const uint8_t block_a32[32], const uint8_t signature_a64[64],
+                               const uint8_t block_b32[32], const uint8_t signature_b64[64]);
+void slu_evidence_nullify_finalize(struct slu_writer *w, uint16_t node, uint64_t view,
+                                   const uint8_t nullify64[64], const uint8_t block32[32],
+                                   const uint8_t finalize64[64]);
+
+struct slu_evidence {
+    enum slu_offence offence;
+    uint16_t offender;
+    uint64_t at; /* lane position or view */
+    uint8_t id[32];
+};
+
+/** Reads evidence and checks everything but its signatures. Errors: MALFORMED, MISMATCH, LIMIT. */
+SLU_MUST_USE int slu_evidence_read(struct slu_evidence *out, const struct slu_genesis *g,
+                                   const uint8_t *bytes, size_t len);
+/** The same, and both signatures. Pure: what `sluice verify` runs offline. Errors: also SIGNATURE.
+ */
+SLU_MUST_USE int slu_evidence_check(struct slu_evidence *out, const struct slu_genesis *g,
+                                    const uint8_t *bytes, size_t len,
+                                    const struct slu_verifier *verifier);
+
+#endif

@@ -91,7 +91,8 @@ static void on_effect(void *context, const struct slu_effect *e)
                              e->admitted.position);
         break;
     case SLU_EFFECT_TAKEN:
-        break; /* no client can force yet */
+        slu_gateway_taken(d->gateway, e->taken.token, e->taken.taken);
+        break;
     case SLU_EFFECT_DURABLE:
         slu_gateway_durable(d->gateway, e->durable_position);
         break;

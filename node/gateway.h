@@ -48,10 +48,11 @@ void slu_gateway_close(struct slu_gateway *gateway);
 /** Ends the thread, frees. After the commit thread has ended. NULL is allowed. */
 void slu_gateway_stop(struct slu_gateway *gateway);
 
-/* ---- effects; the commit thread ---- */
+/* ---- effects; the thread that carries out the turn ---- */
 
 void slu_gateway_admitted(struct slu_gateway *gateway, uint64_t token,
                           const struct slu_admission *items, uint32_t count, uint64_t position);
+void slu_gateway_taken(struct slu_gateway *gateway, uint64_t token, const struct slu_taken *taken);
 void slu_gateway_durable(struct slu_gateway *gateway, uint64_t position);
 void slu_gateway_answer(struct slu_gateway *gateway, uint64_t token,
                         const struct slu_tx_status *items, uint32_t count);

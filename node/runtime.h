@@ -50,6 +50,7 @@ struct slu_core_view {
     uint64_t taken_ms;                    /* monotonic */
     uint64_t progress_ms;                 /* monotonic: when the delivered height last rose */
     bool rejoining;
+    struct slu_inbox_status inbox;
 };
 
 struct slu_runtime;

@@ -70,6 +70,12 @@ void slu_runtime_run(struct slu_runtime *runtime)
     (void)runtime;
 }
 
+void slu_runtime_view(struct slu_runtime *runtime, struct slu_core_view *view)
+{
+    (void)runtime;
+    memset(view, 0, sizeof *view);
+}
+
 static inline void stage_busy(bool busy)
 {
     pthread_mutex_lock(&stage_core.lock);

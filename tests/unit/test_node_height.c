@@ -73,7 +73,7 @@ static void readers_get_what_was_not_dropped(void **state)
             assert_true(height.height == h && height.time_ms == h * STEP_MS);
             assert_int_equal(height.entries, BATCHES * LIVE);
             uint32_t index = 0;
-            for (uint32_t lane = 0; lane < height.batch_count; lane++) {
+            for (uint32_t lane = 0; lane < height.chunk_count; lane++) {
                 assert_int_equal(slu_height_cache_chunk(cache, h, lane, &chunk), 0);
                 assert_int_equal(chunk.entries, LIVE);
                 struct slu_reader r = slu_reader_of(chunk.bytes, chunk.len);

@@ -82,6 +82,36 @@ static void test_certificates_shown_to_leaders_only(void **state)
     scene_end_ok(&scene);
 }
 
+/* Every own hold is lost until `fixed_ms`; no link comes up again. */
+static bool holds_lost(void *context, struct sim *sim, const struct sim_packet *packet, uint16_t to,
+                       uint64_t *delay_ms)
+{
+    struct scene *scene = context;
+    (void)to;
+    (void)delay_ms;
+    if (packet->message->kind != SLU_MSG_HOLDS || sim->now_ms >= scene->fixed_ms)
+        return true;
+    scene->dropped++;
+    return false;
+}
+
+static void test_holds_are_said_again(void **state)
+{
+    (void)state;
+    struct scene scene = {.fixed_ms = 900};
+    struct sim_plan plan;
+    scene_plan(&plan, 8, 4);
+    struct sim *sim = scene_begin(&scene, &plan, holds_lost);
+    sim_run_until(sim, 600);
+    force(sim, 1, 1);
+    sim_run_until(sim, 890);
+    assert_int_equal(sim->oracle.queued_count, 0);
+    sim_run_until(sim, plan.calm_ms - 10);
+    assert_int_equal(sim->oracle.forced, 1);
+    assert_true(scene.dropped > 0);
+    scene_end_ok(&scene);
+}
+
 /* Durable, and nothing of it left the node: said again after the restart. */
 static void test_taker_crashes_before_the_relay(void **state)
 {
@@ -217,6 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_censors),
         cmocka_unit_test(test_certificates_shown_to_leaders_only),
+        cmocka_unit_test(test_holds_are_said_again),
         cmocka_unit_test(test_taker_crashes_before_the_relay),
         cmocka_unit_test(test_an_idle_chain_does_not_wait_for_heartbeats),
         cmocka_unit_test(test_a_flood_and_one_victim),

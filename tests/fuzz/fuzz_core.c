@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/sim/byz.h"
+#include "tests/sim/inbox.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -82,7 +83,7 @@ static void say(struct script *s, struct sim *sim)
     struct slu_message *m = calloc(1, sizeof *m);
     SLU_CHECK(m);
     uint64_t to = 1 + small(s, 7);
-    switch (small(s, 6)) {
+    switch (small(s, 8)) {
     case 0: {
         uint8_t block[32];
         pick_digest(s, sim, block, false);
@@ -105,6 +106,7 @@ static void say(struct script *s, struct sim *sim)
         m->report.clock_ms = slu_read_u64(&s->in);
         m->report.released = small(s, 255);
         say_tips(s, sim, m->report.tips, &m->report.count);
+        puppet_list(sim, &m->report);
         slu_report_digest(&m->report, &sim->genesis);
         sim_sign(sim, LIAR, m->report.signature, m->report.digest);
         byz_say(sim, LIAR, m, to);
@@ -121,6 +123,12 @@ static void say(struct script *s, struct sim *sim)
     case 4:
         puppet_tick(sim, LIAR);
         break;
+    case 5:
+        puppet_flood(sim, LIAR, m);
+        break;
+    case 6:
+        puppet_hold(sim, LIAR, m);
+        break;
     default:
         m->kind = SLU_MSG_REJOIN;
         m->rejoin.node = (uint16_t)small(s, 4);
@@ -133,12 +141,18 @@ static void say(struct script *s, struct sim *sim)
 
 static void act(struct script *s, struct sim *sim)
 {
-    switch (small(s, 8)) {
+    switch (small(s, 9)) {
     case 0:
     case 1:
     case 2:
         say(s, sim);
         break;
+    case 8: {
+        struct sim_node *node = &sim->nodes[small(s, 3)];
+        if (node->up && node->core)
+            forced_load(sim, node);
+        break;
+    }
     case 3:
     case 4: {
         uint64_t link = small(s, 16);

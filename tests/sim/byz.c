@@ -193,7 +193,7 @@ void byz_replay(struct sim *sim, uint16_t node, uint8_t kind, uint64_t to)
         *again = *packet;
         again->references = 1;
         again->from = node;
-        size_t size = slu_message_size(packet->message->kind);
+        size_t size = sim_message_bytes(packet->message);
         if (packet->message->kind == SLU_MSG_HEADERS || packet->message->kind == SLU_MSG_BLOCKS) {
             free(again);
             continue;

@@ -89,13 +89,16 @@ static void label(struct sim_packet *packet)
         memcpy(packet->tag, digest, 8);
 }
 
-/* The part of a message that is in use: long lists are mostly empty. */
-static size_t used_size(const struct slu_message *m)
+size_t sim_message_bytes(const struct slu_message *m)
 {
     if (m->kind == SLU_MSG_HEADERS)
         return (size_t)((const char *)&m->headers.items[m->headers.count] - (const char *)m);
     if (m->kind == SLU_MSG_BLOCKS)
         return (size_t)((const char *)&m->blocks.items[m->blocks.count] - (const char *)m);
+    if (m->kind == SLU_MSG_REPORT)
+        return (size_t)((const char *)&m->report.inbox[m->report.inbox_count *
+                                                       SLU_INBOX_TUPLE_BYTES] -
+                        (const char *)m);
     return slu_message_size(m->kind);
 }
 
@@ -133,9 +136,9 @@ struct sim_packet *sim_packet_decode(struct sim *sim, uint16_t from, uint8_t kin
     if (!rc)
         rc = slu_message_verify(m, &sim->genesis, &sim->verifier);
     packet->valid = rc == 0;
-    packet->message = sim_alloc(packet->valid ? used_size(m) : sizeof m->kind);
+    packet->message = sim_alloc(packet->valid ? sim_message_bytes(m) : sizeof m->kind);
     if (packet->valid) {
-        memcpy(packet->message, m, used_size(m));
+        memcpy(packet->message, m, sim_message_bytes(m));
         if (m->kind == SLU_MSG_BLOCKS)
             copy_lists(packet);
         label(packet);

@@ -17,6 +17,8 @@ struct sim_packet {
     uint8_t tag[8]; /* for traces: of the thing's digest */
 };
 
+/** The part of a message that is in use: long lists are mostly empty. */
+size_t sim_message_bytes(const struct slu_message *message);
 /** What travels beside the body of a batch or an inbox item; NULL and 0 for the others. */
 const uint8_t *sim_payload_of(const struct slu_message *message, size_t *len);
 /** Encodes `message`, decodes it again and checks its signatures. */

@@ -22,8 +22,8 @@
  *     one certificate answering many requests        test_certificates_answer_in_proportion
  *     divergence under pruning                       test_no_divergence_under_pruning
  *     a stream that skips a block on an error        unit/test_node_stream.c
- *     a forced id without a certificate, an old id
- *       listed again                                 come with the inbox */
+ *     a forced id without a certificate              test_inbox_guards.c: test_f_plus_one_holds_certify
+ *     an old id listed again                         test_inbox_guards.c: test_an_old_id_listed_again */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

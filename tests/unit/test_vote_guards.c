@@ -118,6 +118,30 @@ static void test_allowed(void **state)
     strike(&stage);
 }
 
+/* The floor of a node that lost its disk counts on its peers to show the view that they voted in: one
+ * that is not back there after a restart does not answer yet (clause 8.2). */
+static void test_freeze_waits_for_the_voted_view(void **state)
+{
+    (void)state;
+    struct stage stage = set();
+    struct slu_core *c = stage.core;
+    struct slu_rejoin rejoin = {.node = 2, .nonce = {1}};
+    c->voted_view = c->view + 1;
+    slu_rejoin_on_request(c, &rejoin, 2);
+    assert_int_equal(stage.sim->effects->count, 0);
+    c->voted_view = c->view;
+    slu_rejoin_on_request(c, &rejoin, 2);
+    assert_true(stage.sim->effects->count > 0);
+    /* Votes raise it, and a restart finds it again. */
+    slu_vote_nullify(c, stage.slot->view);
+    assert_int_equal(c->voted_view, stage.slot->view);
+    c->voted_view = 0;
+    struct slu_vote vote = {.kind = SLU_NULLIFY, .view = stage.slot->view};
+    slu_vote_restore(c, &vote);
+    assert_int_equal(c->voted_view, stage.slot->view);
+    strike(&stage);
+}
+
 /* Restoring a vote sets the flag and the tally. */
 static void test_restore(void **state)
 {
@@ -267,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_nullify),  cmocka_unit_test(test_finalize),
         cmocka_unit_test(test_allowed),  cmocka_unit_test(test_restore),
         cmocka_unit_test(test_ancestry), cmocka_unit_test(test_acks_of_one_node_support_one_fork),
+        cmocka_unit_test(test_freeze_waits_for_the_voted_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,257 @@
+/* Forced transactions in directed runs: censors, certificates that only a leader was shown, a taker
+ * that crashes, an idle chain, a flood; and evidence of each offence (docs/PROTOCOL.md clauses 6,
+ * 8). Every run is held to the invariants, 11 and 14 among them. */
+#include <string.h>
+
+#include "tests/sim/byz.h"
+#include "tests/sim/inbox.h"
+#include "tests/unit/scene.h"
+
+static void force(struct sim *sim, uint16_t node, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        forced_load(sim, &sim->nodes[node]);
+}
+
+static bool pass(void *context, struct sim *sim, const struct sim_packet *packet, uint16_t to,
+                 uint64_t *delay_ms)
+{
+    (void)context;
+    (void)sim;
+    (void)packet;
+    (void)to;
+    (void)delay_ms;
+    return true;
+}
+
+/* f nodes that say nothing of anything forced: what an honest node took is queued and delivered. */
+static void test_censors(void **state)
+{
+    (void)state;
+    for (uint16_t n = 4; n <= 7; n += 3) {
+        struct scene scene = {0};
+        struct sim_plan plan;
+        scene_plan(&plan, 1, n);
+        for (uint16_t i = 0; i < (n - 1) / 3; i++) {
+            plan.roles[n - 1 - i] = SIM_DEVIANT;
+            assert_int_equal(
+                slu_behaviours_set(&plan.behaviours[n - 1 - i], "refuse_forced", "yes"), 0);
+        }
+        struct sim *sim = scene_begin(&scene, &plan, pass);
+        for (uint64_t at = 300; at < 1500; at += 100) {
+            sim_run_until(sim, at);
+            force(sim, 0, 2);
+        }
+        sim_run_until(sim, 2600);
+        assert_true(sim->oracle.forced + sim->oracle.skipped >= 20);
+        scene_end_ok(&scene);
+    }
+}
+
+/* Own holds reach the next two leaders only. */
+static bool to_leaders_only(void *context, struct sim *sim, const struct sim_packet *packet,
+                            uint16_t to, uint64_t *delay_ms)
+{
+    struct scene *scene = context;
+    const struct slu_message *m = packet->message;
+    (void)delay_ms;
+    if (m->kind == SLU_MSG_FETCH && m->fetch.what == SLU_FETCH_HOLDS)
+        scene->seen++;
+    if (m->kind != SLU_MSG_HOLDS || m->holds.items[0].node != packet->from)
+        return true;
+    uint64_t view = stats_of(scene, packet->from)->view;
+    bool leads = view % sim->plan.n == to || (view + 1) % sim->plan.n == to;
+    scene->dropped += !leads;
+    return leads;
+}
+
+static void test_certificates_shown_to_leaders_only(void **state)
+{
+    (void)state;
+    struct scene scene = {0};
+    struct sim_plan plan;
+    scene_plan(&plan, 2, 4);
+    struct sim *sim = scene_begin(&scene, &plan, to_leaders_only);
+    for (uint64_t at = 300; at < 1500; at += 60) {
+        sim_run_until(sim, at);
+        force(sim, (uint16_t)(at / 60 % 4), 1);
+    }
+    sim_run_until(sim, 2600);
+    assert_true(sim->oracle.forced + sim->oracle.skipped >= 18);
+    assert_true(scene.dropped > 0 && scene.seen > 0);
+    scene_end_ok(&scene);
+}
+
+/* Every own hold is lost until `fixed_ms`; no link comes up again. */
+static bool holds_lost(void *context, struct sim *sim, const struct sim_packet *packet, uint16_t to,
+                       uint64_t *delay_ms)
+{
+    struct scene *scene = context;
+    (void)to;
+    (void)delay_ms;
+    if (packet->message->kind != SLU_MSG_HOLDS || sim->now_ms >= scene->fixed_ms)
+        return true;
+    scene->dropped++;
+    return false;
+}
+
+static void test_holds_are_said_again(void **state)
+{
+    (void)state;
+    struct scene scene = {.fixed_ms = 900};
+    struct sim_plan plan;
+    scene_plan(&plan, 8, 4);
+    struct sim *sim = scene_begin(&scene, &plan, holds_lost);
+    sim_run_until(sim, 600);
+    force(sim, 1, 1);
+    sim_run_until(sim, 890);
+    assert_int_equal(sim->oracle.queued_count, 0);
+    sim_run_until(sim, plan.calm_ms - 10);
+    assert_int_equal(sim->oracle.forced, 1);
+    assert_true(scene.dropped > 0);
+    scene_end_ok(&scene);
+}
+
+/* Durable, and nothing of it left the node: said again after the restart. */
+static void test_taker_crashes_before_the_relay(void **state)
+{
+    (void)state;
+    struct scene scene = {0};
+    struct sim_plan plan;
+    scene_plan(&plan, 3, 4);
+    plan.load_every_ms = 0;
+    plan.snipes[plan.snipe_count++] = (struct sim_snipe){.node = 0,
+                                                         .vote = SLU_VOTE_KINDS,
+                                                         .count = 1,
+                                                         .after_ms = 600,
+                                                         .down_ms = 200,
+                                                         .when = SIM_AFTER_SYNC};
+    struct sim *sim = scene_begin(&scene, &plan, pass);
+    sim_run_until(sim, 600);
+    while (!sim->nodes[0].items.count && sim->now_ms < 1400) {
+        if (sim->nodes[0].up)
+            force(sim, 0, 1);
+        sim_run_until(sim, sim->now_ms + 3);
+    }
+    assert_int_equal(sim->result.counts[SIM_N_CRASHES], 1);
+    sim_run_until(sim, 2500);
+    assert_true(sim->oracle.forced >= 1);
+    scene_end_ok(&scene);
+}
+
+static void test_an_idle_chain_does_not_wait_for_heartbeats(void **state)
+{
+    (void)state;
+    struct sim_plan plan;
+    sim_plan_quiet(&plan, 4, 4);
+    plan.load_every_ms = 0;
+    plan.params.heartbeat_ms = 300;
+    plan.params.heartbeat_idle_ms = 1000;
+    plan.params.skip_ms = 3000;
+    plan.params.forced_delay = 3;
+    plan.run_until_ms = 8000;
+    plan.give_up_ms = 20000;
+    struct sim *sim = sim_new(&plan, NULL);
+    sim_run_until(sim, 4000);
+    uint64_t before = sim->oracle.top;
+    assert_true(before < 10);
+    force(sim, 1, 1);
+    sim_run_until(sim,
+                  4400); /* a queueing block and three more, without a heartbeat between them */
+    assert_int_equal(sim->oracle.forced, 1);
+    assert_true(sim->oracle.top >= before + 4);
+    uint64_t after = sim->oracle.top;
+    sim_run_until(sim, 5800); /* and it is idle again */
+    assert_true(sim->oracle.top <= after + 6);
+    assert_true(sim_run(sim)->ok);
+    sim_free(sim);
+}
+
+/* A flood at one node raises the price and fills the queue; one victim at another node gets its
+ * height all the same, and keeps it. */
+static void test_a_flood_and_one_victim(void **state)
+{
+    (void)state;
+    struct sim_plan plan;
+    sim_plan_quiet(&plan, 5, 4);
+    plan.params.dedup_window_ms = 6000;
+    plan.params.inbox_items_max = 4096;
+    plan.params.tx_bytes_max = 128;
+    plan.load_body_max = 80;
+    plan.params.postage_base = 1;
+    plan.run_until_ms = 5000;
+    plan.give_up_ms = 30000;
+    struct sim *sim = sim_new(&plan, NULL);
+    sim_run_until(sim, 500);
+    struct slu_inbox_status cheap, dear;
+    slu_core_inbox_status(sim->nodes[1].core, &cheap);
+    force(sim, 0, 900); /* at the price of the first: most are refused, the node asks for more */
+    for (uint32_t i = 0; i < 300; i++) {
+        sim_run_until(sim, 500 + i);
+        force(sim, 0, 2);
+    }
+    force(sim, 1, 1);
+    slu_core_inbox_status(sim->nodes[1].core, &dear);
+    assert_int_equal(cheap.booked_bytes, 0);
+    assert_true(dear.booked_bytes > 10000);
+    assert_true(slu_postage_price(&sim->genesis, dear.booked_bytes, 100) >
+                2 * slu_postage_price(&sim->genesis, 0, 100));
+    sim_run_until(sim, 5000);
+    assert_true(sim->oracle.forced > 300);
+    assert_true(sim_run(sim)->ok);
+    sim_free(sim);
+}
+
+/* ---- evidence ---- */
+
+static void test_each_offence_is_delivered(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *behaviour;
+        uint32_t offences; /* bits that may be found */
+    } cases[] = {
+        {"equivocate_batches", 1u << SLU_TWO_BATCHES},
+        {"equivocate_proposals", 1u << SLU_TWO_NOTARIZE},
+        {"vote_twice", 1u << SLU_TWO_NOTARIZE | 1u << SLU_NULLIFY_FINALIZE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct scene scene = {0};
+        struct sim_plan plan;
+        scene_plan(&plan, 6 + i, 4);
+        plan.roles[3] = SIM_DEVIANT;
+        assert_int_equal(slu_behaviours_set(&plan.behaviours[3], cases[i].behaviour, "yes"), 0);
+        struct sim *sim = scene_begin(&scene, &plan, pass);
+        sim_run_until(sim, 2500);
+        assert_true(sim->oracle.evidence >= 1);
+        const struct slu_block *top =
+            &sim->world.blocks[sim->oracle.heights[sim->oracle.top].block];
+        for (uint32_t o = 0; o < SLU_OFFENCES; o++)
+            assert_true(top->evident[o] == 0 ||
+                        (top->evident[o] == 8 && (cases[i].offences >> o & 1)));
+        assert_int_equal(slu_block_slashed(top), 8);
+        /* Its lane is left behind, its turns are skipped. */
+        struct slu_lane_status lane;
+        slu_core_lane_status(sim->nodes[0].core, 3, &lane);
+        uint64_t committed = lane.committed.position;
+        sim_run_until(sim, 2900);
+        slu_core_lane_status(sim->nodes[0].core, 3, &lane);
+        assert_int_equal(lane.committed.position, committed);
+        assert_true(stats_of(&scene, 0)->views_skipped > 0);
+        scene_end_ok(&scene);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_censors),
+        cmocka_unit_test(test_certificates_shown_to_leaders_only),
+        cmocka_unit_test(test_holds_are_said_again),
+        cmocka_unit_test(test_taker_crashes_before_the_relay),
+        cmocka_unit_test(test_an_idle_chain_does_not_wait_for_heartbeats),
+        cmocka_unit_test(test_a_flood_and_one_victim),
+        cmocka_unit_test(test_each_offence_is_delivered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

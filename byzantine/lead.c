@@ -74,7 +74,7 @@ bool slu_dv_hold_report(struct slu_deviant *d, const struct slu_report *report)
     }
     if (!held->fed && !(held->present >> report->node & 1)) {
         held->present |= UINT64_C(1) << report->node;
-        held->items[report->node] = *report;
+        slu_report_copy(&held->items[report->node], report);
     }
     return true;
 }
@@ -254,14 +254,14 @@ static void say_report(struct slu_deviant *d, const struct slu_report *report, u
 {
     struct slu_message *m = &d->said;
     m->kind = SLU_MSG_REPORT;
-    m->report = *report;
+    slu_report_copy(&m->report, report);
     slu_dv_say(d, targets, m);
 }
 
 /* An own report of an own view: with worst_quorum nobody sees it before the proposal is made. */
 void slu_dv_report(struct slu_deviant *d, const struct slu_report *report, uint64_t targets)
 {
-    d->own_report = *report;
+    slu_report_copy(&d->own_report, report);
     if (d->variant.view == report->view) {
         say_report(d, &d->variant.report, targets & d->variant.targets);
         say_report(d, report, targets & ~d->variant.targets);

@@ -210,6 +210,7 @@ static void deliver_large(struct stage *stage, uint64_t height)
     slu_write_u64(&w, height);
     slu_write_u64(&w, height * STEP_MS);
     slu_write_u32(&w, 1);
+    slu_write_u32(&w, 0);
     slu_write_u32(&w, 1);
     slu_write_u32(&w, 0);
     slu_write_u16(&w, 0);

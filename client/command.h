@@ -14,12 +14,16 @@ enum slu_exit {
     SLU_EXIT_OK = 0,
     SLU_EXIT_NO_NODE = 1, /* no node could be reached, or the system refused */
     SLU_EXIT_NOT_ALL = 2, /* the node said no to some of it; wrong arguments */
+    SLU_EXIT_LIE = 3,     /* what was to be verified is not true */
 };
 
 /** Each takes the arguments from the subcommand's own name on and returns an exit code. */
 int slu_command_genesis(int argc, char **argv);
 int slu_command_submit(int argc, char **argv);
 int slu_command_subscribe(int argc, char **argv);
+int slu_command_receipt(int argc, char **argv);
+int slu_command_evidence(int argc, char **argv);
+int slu_command_verify(int argc, char **argv);
 int slu_command_tx(int argc, char **argv);
 int slu_command_status(int argc, char **argv);
 int slu_command_bench(int argc, char **argv);

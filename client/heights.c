@@ -6,6 +6,13 @@
 
 #include "sluice/error.h"
 
+const char *slu_entry_kind_name(uint8_t kind)
+{
+    if (kind == SLU_ENTRY_EVIDENCE)
+        return "evidence";
+    return (kind & ~SLU_ENTRY_FORCED) == 0 ? "plain" : "unknown";
+}
+
 bool slu_entry_next(struct slu_reader *reader, struct slu_height_entry *entry)
 {
     if (slu_reader_left(reader) == 0)

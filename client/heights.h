@@ -23,11 +23,19 @@
 #define SLU_HEIGHT_BYTES_MAX  (2u * SLU_NODES_MAX * SLU_LANE_QUOTA_BYTES_CAP)
 #define SLU_HEIGHTS_WHY_BYTES 128u
 
+/* An entry's kind, as proto/client.proto has it. */
+#define SLU_ENTRY_FORCED   128u
+#define SLU_ENTRY_EVIDENCE 64u
+
+/** An entry's kind as a word: "plain", "evidence", "unknown". Static storage. */
+const char *slu_entry_kind_name(uint8_t kind);
+
 struct slu_height_entry {
     uint32_t index; /* place in the block's whole list */
     uint64_t rollup;
     const uint8_t *id32;
-    uint8_t kind; /* enum slu_tx_kind */
+    uint8_t
+        kind; /* of the envelope (enum slu_tx_kind), + SLU_ENTRY_FORCED; or SLU_ENTRY_EVIDENCE */
     const uint8_t *payload;
     uint32_t payload_len;
 };

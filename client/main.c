@@ -15,6 +15,10 @@ static const struct {
     {"submit", slu_command_submit, "submit transactions, and wait for where they were ordered"},
     {"subscribe", slu_command_subscribe, "read the ordered stream, history and live"},
     {"tx", slu_command_tx, "ask where one transaction is"},
+    {"receipt", slu_command_receipt,
+     "ask where a forced transaction is, with the node's signature"},
+    {"evidence", slu_command_evidence, "what nodes have provably done wrong"},
+    {"verify", slu_command_verify, "check evidence or a receipt offline"},
     {"status", slu_command_status, "ask a node how it is"},
     {"bench", slu_command_bench, "load a cluster and measure what it delivers"},
 };

@@ -11,6 +11,9 @@ enum slu_client_stage {
     SLU_CLIENT_ORDERED = 3,
     SLU_CLIENT_FINAL = 4,
     SLU_CLIENT_DROPPED = 5,
+    SLU_CLIENT_HELD = 6, /* forced, on its way into the queue ... */
+    SLU_CLIENT_HELD_CERTIFIED = 7,
+    SLU_CLIENT_QUEUED = 8, /* ... and in it: due_height is fixed */
 };
 
 /** A stage's word; a transaction dropped for being late is "expired". Static storage. */

@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "client/command.h"
+#include "client/force.h"
 #include "client/hex_lines.h"
 #include "client/history.h"
 #include "client/session.h"
@@ -35,6 +36,7 @@ static const char usage[] =
     "  --hex FILE|-         transactions, one per line; - is standard input\n"
     "  --wait               wait until each accepted one has an outcome\n"
     "  --valid-for SECONDS  how long it may take to be ordered [as long as the chain allows]\n"
+    "  --forced             through the queue that nobody can leave out: submit --forced --help\n"
     "  --give-up S          seconds without any node until outcomes are \"unknown\" [60]\n"
     "\n"
     "Exit: 0 all accepted (and ordered), 1 no node, 2 some not.\n";
@@ -485,6 +487,9 @@ int slu_command_submit(int argc, char **argv)
     static struct submitter s;
     static struct options options;
     int code;
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "--forced"))
+            return slu_submit_forced(argc, argv);
     options = (struct options){.give_up_s = 60};
     s = (struct submitter){0};
     if (!parse(argc, argv, &options, &code))

@@ -120,8 +120,10 @@ static void add_entry(struct slu_text *text, const struct slu_height_entry *entr
     }
     slu_text_add(text, ",\"id\":\"");
     slu_text_add_hex(text, entry->id32, 32);
-    slu_text_add(text, entry->kind == 0 ? "\",\"kind\":\"plain\",\"payload\":\"0x"
-                                        : "\",\"kind\":\"unknown\",\"payload\":\"0x");
+    slu_text_add(text, "\",\"kind\":\"");
+    slu_text_add(text, slu_entry_kind_name(entry->kind));
+    slu_text_add(text, entry->kind & SLU_ENTRY_FORCED ? "\",\"forced\":true,\"payload\":\"0x"
+                                                      : "\",\"payload\":\"0x");
     slu_text_add_hex(text, entry->payload, entry->payload_len);
     slu_text_add(text, "\"}");
 }

@@ -6,24 +6,24 @@
 #include "base/bytes.h"
 #include "client/command.h"
 #include "client/hex_lines.h"
+#include "client/place.h"
 #include "client/session.h"
 #include "client/stage.h"
 #include "client/text.h"
-#include "sluice/error.h"
 
 static const char usage[] =
     "usage: sluice tx ID --node URL[,URL...]\n"
     "\n"
     "Prints {\"id\",\"state\",\"height\",\"index\"}; the state is accepted, certified, ordered, "
     "final,\n"
-    "expired, dropped (with a \"reason\") or unknown. A node remembers an id for the dedup window\n"
+    "expired, dropped (with a \"reason\") or unknown; of forced ones also held, held_certified "
+    "and\n"
+    "queued (with a \"due_height\"). A node remembers an id for the dedup window\n"
     "after its delivery; the stream itself remembers it for as long as it is retained.\n"
     "\n"
     "  --node URL,...  nodes to ask, the next one when one is dead\n"
     "\n"
     "Exit: 0 known, 1 no node, 2 unknown.\n";
-
-#define ANSWER_MS 10000u
 
 static int print_status(const char *id_hex, const Slu__Client__TxStatus *status)
 {
@@ -35,6 +35,12 @@ static int print_status(const char *id_hex, const Slu__Client__TxStatus *status)
     slu_text_add(&text, "\",\"state\":\"");
     slu_text_add(&text, state);
     slu_text_add(&text, "\"");
+    if (status->forced)
+        slu_text_add(&text, ",\"forced\":true");
+    if (status->due_height) {
+        slu_text_add(&text, ",\"due_height\":");
+        slu_text_add_number(&text, status->due_height);
+    }
     if (placed) {
         slu_text_add(&text, ",\"height\":");
         slu_text_add_number(&text, status->height);
@@ -57,27 +63,12 @@ static int print_status(const char *id_hex, const Slu__Client__TxStatus *status)
 
 static int ask(struct slu_session *session, uint8_t id32[32])
 {
-    ProtobufCBinaryData id = {.len = 32, .data = id32};
-    Slu__Client__TxQuery query = SLU__CLIENT__TX_QUERY__INIT;
-    Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
-    query.n_ids = 1;
-    query.ids = &id;
-    request.body_case = SLU__CLIENT__REQUEST__BODY_QUERY;
-    request.query = &query;
-    Slu__Client__Reply *reply;
-    int rc = slu_session_call(session, &request, &reply, ANSWER_MS);
-    if (rc)
-        return slu_complain("tx", SLU_EXIT_NO_NODE, "no answer: %s", slu_strerror(rc));
-    int code;
+    Slu__Client__Reply *reply = slu_place_ask(session, id32, 0);
+    if (!reply)
+        return slu_complain("tx", SLU_EXIT_NO_NODE, "no answer");
     char hex[65];
     slu_hex_encode(hex, id32, 32);
-    if (reply->body_case == SLU__CLIENT__REPLY__BODY_QUERY && reply->query->n_statuses == 1)
-        code = print_status(hex, reply->query->statuses[0]);
-    else if (reply->body_case == SLU__CLIENT__REPLY__BODY_ERROR)
-        code =
-            slu_complain("tx", SLU_EXIT_NOT_ALL, "%s: %s", reply->error->code, reply->error->text);
-    else
-        code = slu_complain("tx", SLU_EXIT_NO_NODE, "the node answered something else");
+    int code = print_status(hex, reply->query->statuses[0]);
     slu_reply_free(reply);
     return code;
 }

@@ -1,0 +1,121 @@
+/* `sluice evidence`: what nodes have provably done wrong, as a node holds it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/command.h"
+#include "client/session.h"
+#include "client/text.h"
+#include "sluice/error.h"
+#include "wire/evidence.h"
+
+static const char usage[] =
+    "usage: sluice evidence --node URL[,URL...] [--dir D]\n"
+    "\n"
+    "Prints one JSON line for each piece of evidence that the node holds:\n"
+    "  {\"offence\",\"offender\",\"bytes\"}\n"
+    "Each proves itself with the genesis alone: `sluice verify FILE --genesis G`.\n"
+    "\n"
+    "  --node URL,...  nodes to ask, the next one when one is dead\n"
+    "  --dir D         also write each to D/OFFENCE-OFFENDER.evidence\n"
+    "\n"
+    "Exit: 0 answered, 1 no node, 2 refused, or D cannot be written.\n";
+
+#define ANSWER_MS 10000u
+
+static int save(const char *dir, const char *offence, unsigned offender,
+                const ProtobufCBinaryData *item)
+{
+    char path[1024];
+    if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+        return slu_complain("evidence", SLU_EXIT_NOT_ALL, "--dir: %s: %s", dir, strerror(errno));
+    snprintf(path, sizeof path, "%s/%s-%u.evidence", dir, offence, offender);
+    FILE *file = fopen(path, "wb");
+    bool ok = file && fwrite(item->data, 1, item->len, file) == item->len;
+    ok = file && fclose(file) == 0 && ok;
+    return ok ? SLU_EXIT_OK
+              : slu_complain("evidence", SLU_EXIT_NOT_ALL, "--dir: %s: %s", path, strerror(errno));
+}
+
+static int print_all(const Slu__Client__EvidenceReply *reply, const char *dir)
+{
+    struct slu_text text = {0};
+    int code = SLU_EXIT_OK;
+    for (size_t i = 0; i < reply->n_items && code == SLU_EXIT_OK; i++) {
+        const ProtobufCBinaryData *item = &reply->items[i];
+        struct slu_reader r = slu_reader_of(item->data, item->len);
+        uint8_t offence = slu_read_u8(&r);
+        uint16_t offender = slu_read_u16(&r);
+        const char *name =
+            offence < SLU_OFFENCES ? slu_offence_name((enum slu_offence)offence) : "unknown";
+        slu_text_add(&text, "{\"offence\":\"");
+        slu_text_add(&text, name);
+        slu_text_add(&text, "\",\"offender\":");
+        slu_text_add_number(&text, offender);
+        slu_text_add(&text, ",\"bytes\":\"0x");
+        slu_text_add_hex(&text, item->data, item->len);
+        slu_text_add(&text, "\"}\n");
+        if (dir)
+            code = save(dir, name, offender, item);
+    }
+    if (!slu_text_write(&text, stdout))
+        code = slu_complain("evidence", SLU_EXIT_NO_NODE, "standard output cannot be written");
+    slu_text_free(&text);
+    return code;
+}
+
+static int ask(struct slu_session *session, const char *dir)
+{
+    Slu__Client__EvidenceQuery query = SLU__CLIENT__EVIDENCE_QUERY__INIT;
+    Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
+    Slu__Client__Reply *reply;
+    request.body_case = SLU__CLIENT__REQUEST__BODY_EVIDENCE;
+    request.evidence = &query;
+    int rc = slu_session_call(session, &request, &reply, ANSWER_MS);
+    if (rc)
+        return slu_complain("evidence", SLU_EXIT_NO_NODE, "no answer: %s", slu_strerror(rc));
+    int code;
+    if (reply->body_case == SLU__CLIENT__REPLY__BODY_EVIDENCE)
+        code = print_all(reply->evidence, dir);
+    else
+        code = slu_complain("evidence", SLU_EXIT_NOT_ALL, "the node answered something else");
+    slu_reply_free(reply);
+    return code;
+}
+
+int slu_command_evidence(int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"node", required_argument, NULL, 'n'},
+        {"dir", required_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct slu_urls urls = {0};
+    const char *dir = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        if (option == 'n' && slu_argument_urls("evidence", "--node", optarg, &urls))
+            continue;
+        if (option == 'd') {
+            dir = optarg;
+            continue;
+        }
+        if (option != 'n')
+            fputs(usage, option == 'h' ? stdout : stderr);
+        return option == 'h' ? SLU_EXIT_OK : SLU_EXIT_NOT_ALL;
+    }
+    if (urls.count == 0 || optind < argc)
+        return slu_complain("evidence", SLU_EXIT_NOT_ALL, "needs --node URL and no other words");
+    char why[256];
+    struct slu_session *session = slu_urls_open(&urls, 0, why, sizeof why);
+    if (!session)
+        return slu_complain("evidence", SLU_EXIT_NO_NODE, "no node: %s", why);
+    int code = ask(session, dir);
+    slu_session_close(session);
+    return code;
+}

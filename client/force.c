@@ -1,0 +1,432 @@
+#include "client/force.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/command.h"
+#include "client/hex_lines.h"
+#include "client/place.h"
+#include "client/receipts.h"
+#include "client/stage.h"
+#include "config/genesis_json.h"
+#include "sluice/error.h"
+#include "wire/tx.h"
+
+static const char usage[] =
+    "usage: sluice submit --forced --node URL[,URL...] --rollup R --hex FILE|- [--wait]\n"
+    "                     [--valid-for SECONDS] [--receipts N] [--genesis FILE]\n"
+    "\n"
+    "Pays postage (work, not money) for each line of FILE and puts it into the queue that no node "
+    "and no\n"
+    "leader can leave out: the height that delivers it is fixed when it is queued. One JSON line "
+    "each:\n"
+    "  {\"id\",\"status\",\"reason\",\"work\",\"receipts\":[{\"node\",\"time_ms\",\"height\","
+    "\"bytes\"}]}\n"
+    "  with --wait also \"outcome\", \"height\", \"index\", \"due_height\" when ordered\n"
+    "\n"
+    "  --node URL,...       takers, tried in order; the others are asked for receipts\n"
+    "  --receipts N         receipts to collect [f+1]\n"
+    "  --genesis FILE       verify the receipts' signatures\n"
+    "  --valid-for SECONDS  how long it may take to be queued [20]\n"
+    "\n"
+    "Exit: 0 all accepted (and ordered), 1 no node, 2 some not.\n";
+
+#define ANSWER_MS     10000u
+#define TRIES_MAX     4u /* prices may rise while the work is done */
+#define SLICE_TRIES   (UINT64_C(1) << 16)
+#define PROGRESS_MS   200u
+#define RECEIPT_TRIES 20u
+#define RECEIPT_MS    50u
+
+struct options {
+    struct slu_urls urls;
+    const char *hex, *genesis_path;
+    uint64_t rollup, valid_for_s, receipts;
+    bool has_rollup, wait;
+};
+
+struct forcer {
+    struct options options;
+    struct slu_genesis genesis; /* whole with --genesis; else only its chain_id */
+    struct slu_session *sessions[SLU_URLS_MAX];
+    uint64_t hashes_per_s;
+    struct slu_text text;
+    uint8_t envelope[SLU_TX_HEAD_BYTES + SLU_TX_BYTES_MAX_CAP];
+};
+
+struct outcome {
+    uint8_t id[32];
+    bool accepted, ordered;
+    char reason[64];
+    uint64_t work, valid_until_ms;
+    struct slu_receipts receipts;
+};
+
+static const struct slu_genesis *committee(const struct forcer *f)
+{
+    return f->options.genesis_path ? &f->genesis : NULL;
+}
+
+/* A live session to URL `i`, opened when first needed. NULL: it does not answer. */
+static struct slu_session *session_of(struct forcer *f, size_t i)
+{
+    char why[256];
+    struct slu_session_config config = {.url = f->options.urls.at[i], .timeout_ms = SLU_CONNECT_MS};
+    if (f->sessions[i] && slu_session_is_down(f->sessions[i])) {
+        slu_session_close(f->sessions[i]);
+        f->sessions[i] = NULL;
+    }
+    if (!f->sessions[i] && slu_session_open(&f->sessions[i], &config, why, sizeof why))
+        f->sessions[i] = NULL;
+    return f->sessions[i];
+}
+
+/* ---- the work ---- */
+
+static void measure(struct forcer *f)
+{
+    struct slu_postage postage = {0};
+    uint8_t id[32] = {0};
+    uint64_t began = slu_now_ms(), done = 0;
+    while (slu_now_ms() - began < 50) {
+        (void)slu_postage_mine(&f->genesis, id, &postage, UINT64_MAX, SLICE_TRIES);
+        done += SLICE_TRIES;
+    }
+    f->hashes_per_s = done * 1000u / (slu_now_ms() - began);
+}
+
+static void mine(struct forcer *f, const uint8_t id32[32], struct slu_postage *postage,
+                 uint64_t work)
+{
+    bool terminal = isatty(STDERR_FILENO);
+    uint64_t told = 0, began = slu_now_ms(), done = 0;
+    double seconds = (double)work / (double)(f->hashes_per_s ? f->hashes_per_s : 1);
+    fprintf(stderr, "postage: %llu hashes, about %.1f s of one core here\n",
+            (unsigned long long)work, seconds);
+    while (!slu_postage_mine(&f->genesis, id32, postage, work, SLICE_TRIES)) {
+        done += SLICE_TRIES;
+        uint64_t now = slu_now_ms();
+        if (terminal && now - told >= PROGRESS_MS) {
+            told = now;
+            fprintf(stderr, "\rpostage: %llu of about %llu hashes, %.1f s ",
+                    (unsigned long long)done, (unsigned long long)work,
+                    (double)(now - began) / 1000.0);
+        }
+    }
+    if (told)
+        fputs("\n", stderr);
+}
+
+/* ---- one transaction ---- */
+
+static Slu__Client__Reply *terms_of(struct slu_session *session, uint32_t bytes)
+{
+    Slu__Client__TermsQuery query = SLU__CLIENT__TERMS_QUERY__INIT;
+    Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
+    Slu__Client__Reply *reply;
+    query.bytes = bytes;
+    request.body_case = SLU__CLIENT__REQUEST__BODY_TERMS;
+    request.terms = &query;
+    if (slu_session_call(session, &request, &reply, ANSWER_MS))
+        return NULL;
+    if (reply->body_case == SLU__CLIENT__REPLY__BODY_TERMS && reply->terms->block.len == 32)
+        return reply;
+    slu_reply_free(reply);
+    return NULL;
+}
+
+/* The envelope, made once: what is tried again, at another node too, is the same transaction. */
+static uint32_t make_envelope(struct forcer *f, const uint8_t *payload, size_t len,
+                              uint64_t stream_ms, struct outcome *out)
+{
+    struct slu_writer w = slu_writer_of(f->envelope, sizeof f->envelope);
+    if (!out->valid_until_ms) {
+        uint64_t until = stream_ms + f->options.valid_for_s * 1000u;
+        out->valid_until_ms = (until + 999u) / 1000u * 1000u;
+    }
+    slu_tx_write(&w, f->options.rollup, out->valid_until_ms, SLU_TX_PLAIN, payload, (uint32_t)len);
+    struct slu_reader r = slu_reader_of(f->envelope, slu_writer_len(&w));
+    struct slu_tx tx;
+    if (w.failed || !slu_tx_read(&r, &tx))
+        return 0;
+    slu_tx_id(out->id, &f->genesis, &tx);
+    return tx.bytes_len;
+}
+
+/* True: this node has answered for good. False: another one is worth trying. */
+static bool force_at(struct forcer *f, struct slu_session *session, const uint8_t *payload,
+                     size_t len, struct outcome *out)
+{
+    uint64_t price = 0;
+    for (uint32_t tries = 0; tries < TRIES_MAX; tries++) {
+        Slu__Client__Reply *terms = terms_of(session, (uint32_t)(SLU_TX_HEAD_BYTES + len));
+        if (!terms) {
+            snprintf(out->reason, sizeof out->reason, "no answer");
+            return false;
+        }
+        uint32_t bytes = make_envelope(f, payload, len, terms->terms->block_time_ms, out);
+        struct slu_postage postage = {.height = terms->terms->height};
+        memcpy(postage.block, terms->terms->block.data, 32);
+        out->work = terms->terms->work > price ? terms->terms->work : price;
+        slu_reply_free(terms);
+        mine(f, out->id, &postage, out->work);
+        Slu__Client__Force force = SLU__CLIENT__FORCE__INIT;
+        Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
+        Slu__Client__Reply *reply;
+        force.envelope = (ProtobufCBinaryData){bytes, f->envelope};
+        force.height = postage.height;
+        force.block = (ProtobufCBinaryData){32, postage.block};
+        force.nonce = postage.nonce;
+        request.body_case = SLU__CLIENT__REQUEST__BODY_FORCE;
+        request.force = &force;
+        if (slu_session_call(session, &request, &reply, ANSWER_MS)) {
+            snprintf(out->reason, sizeof out->reason, "no answer");
+            return false;
+        }
+        bool mine_again = false;
+        if (reply->body_case == SLU__CLIENT__REPLY__BODY_FORCE) {
+            out->accepted = reply->force->accepted;
+            snprintf(out->reason, sizeof out->reason, "%s", reply->force->reason);
+            mine_again = !strcmp(out->reason, "postage");
+            price = reply->force->work;
+            (void)slu_receipts_add(&out->receipts, reply->force, out->id, committee(f));
+        }
+        slu_reply_free(reply);
+        if (out->accepted)
+            return true;
+        if (!mine_again)
+            return false;
+    }
+    return false;
+}
+
+/* f+1 receipts, or as many as asked for. Relays take a moment, so each is asked again. */
+static void collect(struct forcer *f, struct outcome *out)
+{
+    for (uint32_t tries = 0; tries < RECEIPT_TRIES; tries++) {
+        for (size_t i = 0; i < f->options.urls.count; i++) {
+            if (out->receipts.count >= f->options.receipts)
+                return;
+            struct slu_session *session = session_of(f, i);
+            Slu__Client__Reply *reply = session ? slu_receipt_ask(session, out->id) : NULL;
+            if (!reply)
+                continue;
+            (void)slu_receipts_add(&out->receipts, reply->force, out->id, committee(f));
+            slu_reply_free(reply);
+        }
+        if (out->receipts.count >= f->options.receipts || f->options.urls.count == 1)
+            return;
+        nanosleep(&(struct timespec){.tv_nsec = RECEIPT_MS * 1000000L}, NULL);
+    }
+}
+
+static void print_place(struct forcer *f, struct outcome *out)
+{
+    for (size_t i = 0; i < f->options.urls.count; i++) {
+        struct slu_session *session = session_of(f, i);
+        uint32_t wait_ms = (uint32_t)f->options.valid_for_s * 1000u + 10000u;
+        Slu__Client__Reply *reply = session ? slu_place_ask(session, out->id, wait_ms) : NULL;
+        if (!reply)
+            continue;
+        const Slu__Client__TxStatus *status = reply->query->statuses[0];
+        out->ordered = status->stage == SLU_CLIENT_FINAL;
+        slu_text_add(&f->text, ",\"outcome\":\"");
+        slu_text_add(&f->text,
+                     out->ordered ? "ordered" : slu_stage_name(status->stage, status->reason));
+        slu_text_add(&f->text, "\"");
+        if (out->ordered) {
+            slu_text_add(&f->text, ",\"height\":");
+            slu_text_add_number(&f->text, status->height);
+            slu_text_add(&f->text, ",\"index\":");
+            slu_text_add_number(&f->text, status->index);
+        }
+        if (status->due_height) {
+            slu_text_add(&f->text, ",\"due_height\":");
+            slu_text_add_number(&f->text, status->due_height);
+        }
+        slu_reply_free(reply);
+        return;
+    }
+    slu_text_add(&f->text, ",\"outcome\":\"unknown\"");
+}
+
+static bool force_one(struct forcer *f, const uint8_t *payload, size_t len, const char *bad_line)
+{
+    struct outcome out = {0};
+    bool reached = false;
+    snprintf(out.reason, sizeof out.reason, "%s", bad_line ? bad_line : "no node");
+    for (size_t i = 0; !bad_line && i < f->options.urls.count && !out.accepted; i++) {
+        struct slu_session *session = session_of(f, i);
+        reached |= session != NULL;
+        if (session && force_at(f, session, payload, len, &out))
+            break;
+    }
+    if (out.accepted)
+        collect(f, &out);
+    slu_text_add(&f->text, "{\"id\":\"");
+    if (reached)
+        slu_text_add_hex(&f->text, out.id, 32);
+    slu_text_add(&f->text, out.accepted ? "\",\"status\":\"accepted\",\"reason\":"
+                                        : "\",\"status\":\"refused\",\"reason\":");
+    slu_text_add_json(&f->text, out.accepted ? "" : out.reason);
+    slu_text_add(&f->text, ",\"work\":");
+    slu_text_add_number(&f->text, out.work);
+    slu_text_add(&f->text, ",\"receipts\":[");
+    for (uint16_t i = 0; i < out.receipts.count; i++) {
+        slu_text_add(&f->text, i ? "," : "");
+        slu_receipt_json(&f->text, &out.receipts.items[i]);
+    }
+    slu_text_add(&f->text, "]");
+    if (f->options.wait && out.accepted)
+        print_place(f, &out);
+    slu_text_add(&f->text, "}\n");
+    (void)slu_text_write(&f->text, stdout);
+    return out.accepted && (!f->options.wait || out.ordered);
+}
+
+/* ---- the command ---- */
+
+/* How many nodes there are, by the status of whoever answers. */
+static uint64_t count_nodes(struct slu_session *session)
+{
+    Slu__Client__StatusQuery query = SLU__CLIENT__STATUS_QUERY__INIT;
+    Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
+    Slu__Client__Reply *reply;
+    uint64_t nodes = 1;
+    request.body_case = SLU__CLIENT__REQUEST__BODY_STATUS;
+    request.status = &query;
+    if (slu_session_call(session, &request, &reply, ANSWER_MS))
+        return nodes;
+    if (reply->body_case == SLU__CLIENT__REPLY__BODY_STATUS) {
+        json_t *root = json_loads(reply->status->json, 0, NULL);
+        nodes += json_array_size(json_object_get(root, "peers"));
+        json_decref(root);
+    }
+    slu_reply_free(reply);
+    return nodes;
+}
+
+/* The chain, and how many receipts to collect. False after a complaint. */
+static bool prepare(struct forcer *f, int *code)
+{
+    char why[512];
+    struct slu_session *session = NULL;
+    *code = SLU_EXIT_NOT_ALL;
+    if (f->options.genesis_path &&
+        slu_genesis_load(&f->genesis, f->options.genesis_path, why, sizeof why)) {
+        slu_complain("submit", 0, "--genesis: %s", why);
+        return false;
+    }
+    for (size_t i = 0; i < f->options.urls.count && !session; i++)
+        session = session_of(f, i);
+    if (!session) {
+        *code = slu_complain("submit", SLU_EXIT_NO_NODE, "no node answers");
+        return false;
+    }
+    const uint8_t *chain = slu_session_chain_id32(session);
+    if (f->options.genesis_path && memcmp(chain, f->genesis.chain_id, 32) != 0) {
+        slu_complain("submit", 0, "--genesis: %s: the node is of another chain",
+                     f->options.genesis_path);
+        return false;
+    }
+    memcpy(f->genesis.chain_id, chain, 32);
+    uint64_t n = f->options.genesis_path ? f->genesis.n : count_nodes(session);
+    if (!f->options.receipts)
+        f->options.receipts = (n - 1) / 3 + 1;
+    return true;
+}
+
+static bool parse(int argc, char **argv, struct options *o, int *code)
+{
+    static const struct option longs[] = {
+        {"forced", no_argument, NULL, 'f'},         {"node", required_argument, NULL, 'n'},
+        {"rollup", required_argument, NULL, 'r'},   {"hex", required_argument, NULL, 'x'},
+        {"wait", no_argument, NULL, 'w'},           {"valid-for", required_argument, NULL, 'v'},
+        {"receipts", required_argument, NULL, 'q'}, {"genesis", required_argument, NULL, 'g'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+    };
+    int option;
+    bool ok = true;
+    *code = SLU_EXIT_NOT_ALL;
+    while (ok && (option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        if (option == 'n')
+            ok = slu_argument_urls("submit", "--node", optarg, &o->urls);
+        else if (option == 'r')
+            ok = o->has_rollup =
+                slu_argument_number("submit", "--rollup", optarg, 1, SLU_ROLLUP_ID_MAX, &o->rollup);
+        else if (option == 'x')
+            o->hex = optarg;
+        else if (option == 'w')
+            o->wait = true;
+        else if (option == 'v')
+            ok = slu_argument_number("submit", "--valid-for", optarg, 1, SLU_WINDOW_MS_CAP / 1000u,
+                                     &o->valid_for_s);
+        else if (option == 'q')
+            ok =
+                slu_argument_number("submit", "--receipts", optarg, 1, SLU_NODES_MAX, &o->receipts);
+        else if (option == 'g')
+            o->genesis_path = optarg;
+        else if (option != 'f') {
+            fputs(usage, option == 'h' ? stdout : stderr);
+            *code = option == 'h' ? SLU_EXIT_OK : SLU_EXIT_NOT_ALL;
+            return false;
+        }
+    }
+    if (ok && (optind < argc || o->urls.count == 0 || !o->has_rollup || !o->hex)) {
+        slu_complain("submit", 0, "needs --node URL, --rollup R and --hex FILE");
+        ok = false;
+    }
+    return ok;
+}
+
+static int force_lines(struct forcer *f, int fd)
+{
+    static uint8_t payload[SLU_TX_BYTES_MAX_CAP];
+    static struct slu_hex_lines lines;
+    char reason[SLU_HEX_REASON_BYTES];
+    bool all = true;
+    size_t len;
+    int rc;
+    lines = (struct slu_hex_lines){.fd = fd};
+    measure(f);
+    while ((rc = slu_hex_lines_next(&lines, payload, sizeof payload - SLU_TX_HEAD_BYTES, &len,
+                                    reason)) != 0) {
+        if (rc == SLU_ERR_IO || rc == SLU_ERR_MEMORY) {
+            slu_hex_lines_end(&lines);
+            return slu_complain("submit", SLU_EXIT_NO_NODE, "%s: %s", f->options.hex,
+                                slu_strerror(rc));
+        }
+        all &= force_one(f, payload, len, rc < 0 ? reason : NULL);
+    }
+    slu_hex_lines_end(&lines);
+    return all ? SLU_EXIT_OK : SLU_EXIT_NOT_ALL;
+}
+
+int slu_submit_forced(int argc, char **argv)
+{
+    static struct forcer f;
+    int code;
+    f = (struct forcer){.options = {.valid_for_s = 20}};
+    if (!parse(argc, argv, &f.options, &code))
+        return code;
+    bool standard = !strcmp(f.options.hex, "-");
+    int fd = standard ? STDIN_FILENO : open(f.options.hex, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return slu_complain("submit", SLU_EXIT_NOT_ALL, "--hex: %s: %s", f.options.hex,
+                            strerror(errno));
+    if (prepare(&f, &code))
+        code = force_lines(&f, fd);
+    for (size_t i = 0; i < SLU_URLS_MAX; i++)
+        slu_session_close(f.sessions[i]);
+    slu_text_free(&f.text);
+    if (!standard)
+        close(fd);
+    return code;
+}

@@ -1,0 +1,103 @@
+/* `sluice receipt`: where one forced transaction is, and the node's signed word for it. */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "client/command.h"
+#include "client/hex_lines.h"
+#include "client/place.h"
+#include "client/receipts.h"
+#include "client/stage.h"
+
+static const char usage[] =
+    "usage: sluice receipt ID --node URL[,URL...]\n"
+    "\n"
+    "Prints where a forced transaction is:\n"
+    "  {\"id\",\"state\",\"certified\",\"queued_at\",\"due_height\",\"delivered_at\",\"index\","
+    "\"receipt\"}\n"
+    "with what is known: a receipt while the node holds it, heights once it is queued or "
+    "delivered.\n"
+    "\n"
+    "Exit: 0 known, 1 no node, 2 unknown.\n";
+
+static void add_number(struct slu_text *text, const char *name, uint64_t number)
+{
+    slu_text_add(text, ",\"");
+    slu_text_add(text, name);
+    slu_text_add(text, "\":");
+    slu_text_add_number(text, number);
+}
+
+static void add_place(struct slu_text *text, const Slu__Client__TxStatus *status)
+{
+    bool past = status->stage == SLU_CLIENT_HELD_CERTIFIED || status->stage == SLU_CLIENT_QUEUED ||
+                (status->stage == SLU_CLIENT_FINAL && status->forced);
+    slu_text_add(text, slu_stage_name(status->stage, status->reason));
+    slu_text_add(text, past ? "\",\"certified\":true" : "\",\"certified\":false");
+    if (status->stage == SLU_CLIENT_QUEUED)
+        add_number(text, "queued_at", status->height);
+    if (status->due_height)
+        add_number(text, "due_height", status->due_height);
+    if (status->stage == SLU_CLIENT_FINAL) {
+        add_number(text, "delivered_at", status->height);
+        add_number(text, "index", status->index);
+    }
+}
+
+static int ask(struct slu_session *session, uint8_t id32[32])
+{
+    struct slu_text text = {0};
+    struct slu_receipts receipts = {0};
+    Slu__Client__Reply *place = slu_place_ask(session, id32, 0);
+    Slu__Client__Reply *held = slu_receipt_ask(session, id32);
+    if (!place)
+        return slu_complain("receipt", SLU_EXIT_NO_NODE, "no answer");
+    uint32_t stage = place->query->statuses[0]->stage;
+    slu_text_add(&text, "{\"id\":\"");
+    slu_text_add_hex(&text, id32, 32);
+    slu_text_add(&text, "\",\"state\":\"");
+    add_place(&text, place->query->statuses[0]);
+    if (held && slu_receipts_add(&receipts, held->force, id32, NULL)) {
+        slu_text_add(&text, ",\"receipt\":");
+        slu_receipt_json(&text, &receipts.items[0]);
+    }
+    slu_text_add(&text, "}\n");
+    bool ok = slu_text_write(&text, stdout);
+    slu_text_free(&text);
+    slu_reply_free(place);
+    if (held)
+        slu_reply_free(held);
+    if (!ok)
+        return slu_complain("receipt", SLU_EXIT_NO_NODE, "standard output cannot be written");
+    return stage == SLU_CLIENT_UNKNOWN ? SLU_EXIT_NOT_ALL : SLU_EXIT_OK;
+}
+
+int slu_command_receipt(int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"node", required_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct slu_urls urls = {0};
+    uint8_t id32[32];
+    int option;
+    while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        if (option == 'n' && slu_argument_urls("receipt", "--node", optarg, &urls))
+            continue;
+        if (option != 'n')
+            fputs(usage, option == 'h' ? stdout : stderr);
+        return option == 'h' ? SLU_EXIT_OK : SLU_EXIT_NOT_ALL;
+    }
+    if (urls.count == 0 || optind + 1 != argc)
+        return slu_complain("receipt", SLU_EXIT_NOT_ALL, "needs one ID and --node URL");
+    if (slu_hex_id(id32, argv[optind]))
+        return slu_complain("receipt", SLU_EXIT_NOT_ALL, "ID: '%s' is not 64 hex digits",
+                            argv[optind]);
+    char why[256];
+    struct slu_session *session = slu_urls_open(&urls, 0, why, sizeof why);
+    if (!session)
+        return slu_complain("receipt", SLU_EXIT_NO_NODE, "no node: %s", why);
+    int code = ask(session, id32);
+    slu_session_close(session);
+    return code;
+}

@@ -82,8 +82,9 @@ void slu_text_add_json(struct slu_text *text, const char *words)
 
 bool slu_text_write(struct slu_text *text, FILE *file)
 {
-    bool ok =
-        !text->failed && fwrite(text->bytes, 1, text->len, file) == text->len && fflush(file) == 0;
+    bool ok = !text->failed &&
+              (text->len == 0 || fwrite(text->bytes, 1, text->len, file) == text->len) &&
+              fflush(file) == 0;
     text->len = 0;
     return ok;
 }

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""One of four real nodes censors, or equivocates, under load: forced transactions are delivered at their
+heights all the same, and what it provably did is in evidence that verifies offline and names nobody else."""
+import json
+import time
+
+import scenario
+from cluster import Cluster, Failed, wait_until
+from load import ROLLUP, Load, Submitter
+from test_byzantine import HONEST, LIAR, become
+from test_forced import PARAMS, check_receipts, check_same_everywhere, force
+
+FORCED = 40
+OFFENCES = {"equivocate_batches": {"two_batches"}, "vote_twice": {"two_notarize", "nullify_and_finalize"}}
+
+
+def scenario_censor(bin_dir):
+    with Cluster(bin_dir, params=PARAMS, programs={LIAR: "sluiced_byzantine"}) as cluster:
+        cluster.start()
+        load = Load(cluster, nodes=HONEST, readers=HONEST)
+        become(cluster, [("refuse_forced", "yes"), ("worst_quorum", "yes")])
+        load.wait_ordered(100)
+        started = time.monotonic()
+        rows = force(cluster, HONEST, FORCED)
+        each_s = (time.monotonic() - started) / FORCED
+        print(f"{FORCED} forced transactions, {each_s:.2f} s each from its work to its delivery")
+        check_same_everywhere(cluster, HONEST, rows)
+        check_receipts(cluster, rows, 2)
+        load.finish(foreign=[7])
+
+
+def evidence_of(cluster, node):
+    done = cluster.run("evidence", "--node", cluster.url(node))
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def scenario_evidence(bin_dir):
+    with Cluster(bin_dir, params=PARAMS, programs={LIAR: "sluiced_byzantine"}) as cluster:
+        cluster.start()
+        load = Load(cluster, nodes=HONEST, readers=HONEST)
+        tempter = Submitter(cluster, LIAR, ROLLUP + 1)
+        for behaviour, offences in OFFENCES.items():
+            become(cluster, [(behaviour, "yes")])
+            for node in HONEST:
+                wait_until(lambda n=node: offences <= {found["offence"] for found in evidence_of(cluster, n)}, 30,
+                           f"{behaviour} in evidence at node {node}")
+        load.wait_ordered(100)
+        tempter.stopping.set()
+        folder = cluster.dir / "evidence"
+        cluster.run("evidence", "--node", cluster.url(0), "--dir", folder)
+        files = sorted(folder.iterdir())
+        genesis = cluster.dir / "genesis.json"
+        for file in files:
+            found = json.loads(cluster.run("verify", file, "--genesis", genesis).stdout)
+            print(f"  {found['offence']} by {found['offender']} at {found['at']}")
+            if found["offender"] != LIAR:
+                raise Failed(f"an honest node is named: {found}")
+            for at in (0, len(file.read_bytes()) // 2, -1):
+                doctored = bytearray(file.read_bytes())
+                doctored[at] ^= 1
+                (cluster.dir / "doctored").write_bytes(doctored)
+                if cluster.run("verify", cluster.dir / "doctored", "--genesis", genesis, check=False).returncode != 3:
+                    raise Failed(f"{file.name} with byte {at} changed verifies")
+        wait_until(lambda: cluster.status(0)["inbox"]["slashed"] == [LIAR], 20, "the offender is slashed")
+        done = cluster.run("subscribe", "--node", cluster.url(1), "--rollup", 0, "--from", 1, "--to", cluster.height(1))
+        kinds = [entry["kind"] for line in done.stdout.splitlines() for entry in json.loads(line)["entries"]]
+        if "evidence" not in kinds:
+            raise Failed("no evidence in the stream")
+        load.finish(foreign=[0, ROLLUP + 1])
+
+
+if __name__ == "__main__":
+    scenario.main(globals())

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Forced transactions on real nodes: each is delivered at the height that its queueing fixed, the same
+on every node, marked as forced; its receipts verify offline, and a doctored one does not."""
+import json
+import random
+
+import scenario
+from cluster import Cluster, Failed
+
+ROLLUP = 7
+COUNT = 12
+PARAMS = {"postage_base": 2000}     # work enough to be checked, little enough to wait for
+
+
+def lines(count):
+    return "".join(f"0x{random.randbytes(120).hex()}\n" for _ in range(count))
+
+
+def force(cluster, nodes, count):
+    """Forces `count` transactions through the first of `nodes`; all must be ordered. Their JSON."""
+    done = cluster.run("submit", "--forced", "--node", ",".join(cluster.url(n) for n in nodes), "--rollup", ROLLUP,
+                       "--hex", "-", "--wait", "--genesis", cluster.dir / "genesis.json", stdin=lines(count))
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    if len(rows) != count or any(row["outcome"] != "ordered" or row["due_height"] != row["height"] for row in rows):
+        raise Failed(f"not all were delivered at their heights: {done.stdout}")
+    return rows
+
+
+def entries_of(cluster, node, to):
+    done = cluster.run("subscribe", "--node", cluster.url(node), "--rollup", ROLLUP, "--from", 1, "--to", to)
+    return {entry["id"]: (height["height"], entry["index"], entry.get("forced", False), entry["payload"])
+            for height in map(json.loads, done.stdout.splitlines()) for entry in height["entries"]}
+
+
+def check_same_everywhere(cluster, nodes, rows):
+    top = max(row["height"] for row in rows)
+    for node in nodes:
+        cluster.wait_height(node, top)
+        found = entries_of(cluster, node, top)
+        for row in rows:
+            if found.get(row["id"], ())[:3] != (row["height"], row["index"], True):
+                raise Failed(f"node {node}: {row['id']} is at {found.get(row['id'])}, not at {row['height']}")
+
+
+def check_receipts(cluster, rows, wanted):
+    genesis = cluster.dir / "genesis.json"
+    for row in rows:
+        if len({receipt["node"] for receipt in row["receipts"]}) < wanted:
+            raise Failed(f"{len(row['receipts'])} receipts instead of {wanted}: {row}")
+    text = rows[0]["receipts"][0]["bytes"]
+    good, bad = cluster.dir / "good.receipt", cluster.dir / "bad.receipt"
+    good.write_text(text + "\n")
+    bad.write_text(text[:-1] + ("0" if text[-1] != "0" else "1") + "\n")
+    if not json.loads(cluster.run("verify", good, "--genesis", genesis).stdout)["valid"]:
+        raise Failed("a receipt does not verify")
+    if cluster.run("verify", bad, "--genesis", genesis, check=False).returncode != 3:
+        raise Failed("a doctored receipt verifies")
+
+
+def scenario_heights(bin_dir):
+    with Cluster(bin_dir, params=PARAMS) as cluster:
+        cluster.start()
+        rows = force(cluster, [0, 1, 2, 3], COUNT)
+        check_same_everywhere(cluster, range(4), rows)
+        check_receipts(cluster, rows, 2)
+        place = json.loads(cluster.run("receipt", rows[0]["id"], "--node", cluster.url(2)).stdout)
+        if place["delivered_at"] != rows[0]["height"]:
+            raise Failed(f"receipt says {place}")
+
+
+def scenario_restart(bin_dir):
+    """What was taken survives kill -9 of every node, and so do the heights."""
+    with Cluster(bin_dir, params=PARAMS) as cluster:
+        cluster.start()
+        rows = force(cluster, [1, 2], COUNT)
+        cluster.run("submit", "--forced", "--node", cluster.url(1), "--rollup", ROLLUP, "--hex", "-", stdin=lines(3))
+        cluster.kill_all()
+        cluster.start()
+        rows += force(cluster, [2, 3], 3)
+        check_same_everywhere(cluster, range(4), rows)
+
+
+def scenario_refused(bin_dir):
+    """No work, or for something else: a clear refusal, and nothing queued."""
+    with Cluster(bin_dir, nodes=1, params=PARAMS) as cluster:
+        cluster.start()
+        for text, word in (("0x\n", "refused"), ("0xzz\n", "refused")):
+            done = cluster.run("submit", "--forced", "--node", cluster.url(0), "--rollup", ROLLUP, "--hex", "-",
+                               stdin=text, check=False)
+            row = json.loads(done.stdout) if done.stdout else {"status": "refused"}
+            if done.returncode != 2 or row["status"] != word:
+                raise Failed(f"{text!r}: exit {done.returncode}, {done.stdout} {done.stderr}")
+        force(cluster, [0], 2)
+
+
+if __name__ == "__main__":
+    scenario.main(globals())

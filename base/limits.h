@@ -42,6 +42,10 @@
 #define SLU_POSTAGE_BLOCKS         4096u /* final blocks that postage may name */
 #define SLU_PENDING_LIST_BYTES     (8u * 1024u * 1024u) /* lists of the blocks above the final one */
 
+/* Sealed transactions (docs/CRYPTO.md) */
+#define SLU_SEALED_MESSAGE_BYTES_MAX (96u * 1024u) /* the largest bucket */
+#define SLU_SHARE_CHUNK_MAX 1024u /* shares under one proof */
+
 /* Frames and messages between nodes */
 #define SLU_FRAME_BYTES_MAX   (1024u * 1024u) /* plaintext of one frame on any link */
 #define SLU_HEADERS_PER_MESSAGE_MAX 256u

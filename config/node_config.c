@@ -96,6 +96,7 @@ struct parse {
     const char *path;
     FILE *file;
     struct slu_node_config *config;
+    const struct slu_config_section *more; /* may be NULL */
     unsigned line;
     unsigned line_of[FIELDS]; /* where each field was given; 0: not yet */
     unsigned bad_line;        /* of the first complaint; 0: none yet */
@@ -126,6 +127,9 @@ static void check_section(struct parse *parse, const char *text)
     for (size_t i = 0; i < FIELDS; i++)
         if (strlen(fields[i].section) == len && !memcmp(fields[i].section, text + 1, len))
             return;
+    if (parse->more && strlen(parse->more->name) == len &&
+        !memcmp(parse->more->name, text + 1, len))
+        return;
     complain(parse, "[%.*s]: no such section", (int)len, text + 1);
 }
 
@@ -275,6 +279,15 @@ static int set_field(struct parse *parse, const struct field *field, const char 
     return SLU_OK;
 }
 
+static int set_more(struct parse *parse, const char *name, const char *value)
+{
+    const struct slu_config_section *more = parse->more;
+    int rc = more->set(more->context, name, value);
+    if (rc == SLU_ERR_NOT_FOUND)
+        return complain(parse, "%s.%s: no such field", more->name, name);
+    return rc ? complain(parse, "%s.%s: not '%s'", more->name, name, value) : SLU_OK;
+}
+
 /* inih's handler: 1 is good, 0 is an error that it remembers the line of. */
 static int on_value(void *context, const char *section, const char *name, const char *value)
 {
@@ -293,6 +306,8 @@ static int on_value(void *context, const char *section, const char *name, const 
         parse->line_of[i] = parse->line;
         return set_field(parse, &fields[i], value) == SLU_OK;
     }
+    if (parse->more && !strcmp(parse->more->name, section))
+        return set_more(parse, name, value) == SLU_OK;
     if (section_known)
         complain(parse, "%s.%s: no such field", section, name);
     else
@@ -329,10 +344,12 @@ static int parse_file(struct parse *parse)
 }
 
 int slu_node_config_load(struct slu_node_config *config, struct slu_genesis *genesis,
-                         const char *path, char *why, size_t why_cap)
+                         const char *path, const struct slu_config_section *more, char *why,
+                         size_t why_cap)
 {
     *config = config_defaults();
-    struct parse parse = {.path = path, .config = config, .why = why, .why_cap = why_cap};
+    struct parse parse = {
+        .path = path, .config = config, .more = more, .why = why, .why_cap = why_cap};
     parse.file = fopen(path, "re");
     if (!parse.file) {
         snprintf(why, why_cap, "%s: %s", path, strerror(errno));

@@ -9,7 +9,9 @@
  *     [admission]  {client,rollup}_{tx_per_s,tx_burst,bytes_per_s,bytes_burst}
  *     [links]      clients_max, clients_per_address_max, queue_bytes_max, handshake_ms,
  *                  fail_burst, fail_per_minute
- *     [log]        level */
+ *     [log]        level
+ *
+ * A caller may add a section of its own. */
 #ifndef SLU_CONFIG_NODE_CONFIG_H
 #define SLU_CONFIG_NODE_CONFIG_H
 
@@ -72,11 +74,21 @@ struct slu_node_config {
     enum slu_log_level log_level; /* [info] */
 };
 
-/** Loads the config file at `path` and the genesis that it names (sealed). On failure `why` is one
+/** A section beside those above, whose fields somebody else knows. */
+struct slu_config_section {
+    const char *name;
+    /** Errors: NOT_FOUND (no such field), CONFIG (not a value of it). */
+    int (*set)(void *context, const char *field, const char *value);
+    void *context;
+};
+
+/** Loads the config file at `path` and the genesis that it names (sealed). `more`: a section of the
+ * caller's; NULL: none. On failure `why` is one
  * line, "FILE:LINE: section.field: what is wrong", and both results are unspecified.
  * Errors: IO, LIMIT, CONFIG, MISMATCH, MEMORY. */
 SLU_MUST_USE int slu_node_config_load(struct slu_node_config *config, struct slu_genesis *genesis,
-                                      const char *path, char *why, size_t why_cap);
+                                      const char *path, const struct slu_config_section *more,
+                                      char *why, size_t why_cap);
 
 /** A level's word in config and log lines. Static storage. */
 const char *slu_log_level_name(enum slu_log_level level);

@@ -243,7 +243,9 @@ static int visit_vote(void *context, const struct slu_record_key *key, const uin
     return !rc && !slu_reader_done(&r) ? SLU_ERR_CORRUPT : rc;
 }
 
-static int boot_states(struct slu_core *c, const struct slu_store *store, bool *started)
+/* `started`: this disk has the node's whole history; `lost`: it lost its disk once, and its lane is
+ * not open again. */
+static int boot_states(struct slu_core *c, const struct slu_store *store, bool *started, bool *lost)
 {
     const uint8_t *value;
     size_t len;
@@ -256,6 +258,7 @@ static int boot_states(struct slu_core *c, const struct slu_store *store, bool *
         struct slu_reader r = slu_reader_of(value, len);
         c->vote_floor = slu_read_u64(&r);
         c->incarnation = slu_read_u32(&r);
+        *lost = slu_read_u8(&r) == 0;
         if (!slu_reader_done(&r))
             return SLU_ERR_CORRUPT;
         *started = true;
@@ -347,8 +350,8 @@ static int boot_head(struct slu_core *c, const struct slu_store *store)
 
 int slu_core_boot(struct slu_core *c, const struct slu_store *store, bool first_start)
 {
-    bool started;
-    int rc = boot_states(c, store, &started);
+    bool started, lost = false;
+    int rc = boot_states(c, store, &started, &lost);
     if (!rc)
         rc = boot_delivered(c, store);
     if (rc)
@@ -377,6 +380,6 @@ int slu_core_boot(struct slu_core *c, const struct slu_store *store, bool first_
     rc = store->scan(store->context, &from, &to, visit_vote, &boot);
     c->forgotten_view = c->final_view;
     c->first_start = first_start && !started;
-    c->rejoining = !started && !first_start;
+    c->rejoining = lost || (!started && !first_start);
     return rc;
 }

@@ -1,4 +1,5 @@
-/* The rule for a lost disk (clause 3.13). A node without its history may have signed anything before.
+/* The rule for a lost disk (clause 3.13). A node without its history may have signed anything
+ * before.
  *
  *     lost node                         every peer
  *        | ---- REJOIN(nonce) ----------> |  from now on acks nothing of the lane below incarnation k
@@ -6,9 +7,9 @@
  *        | <--- FREEZE(k, highest ack) -- |
  *        | ---- REJOIN(nonce, max k) ---> |  to those who said less: they raise theirs
  *
- * With q freezes at the highest k of the first q: it votes only above the highest view that it could enter, plus one; whatever of its
- * old lane could ever be certified is at or below the highest ack among them, so it continues its lane
- * from there, with batches of incarnation k. */
+ * With q freezes at the highest k of the first q: it votes only above the highest view that it could
+ * enter, plus one; whatever of its old lane could ever be certified is at or below the highest ack
+ * among them, so it continues its lane from there, with batches of incarnation k. */
 #include <string.h>
 
 #include "consensus/state.h"
@@ -32,10 +33,10 @@ void slu_rejoin_tick(struct slu_core *c)
     struct slu_message *m = c->scratch;
     m->kind = SLU_MSG_REJOIN;
     m->rejoin.node = c->self;
-    m->rejoin.incarnation = c->incarnation;
+    m->rejoin.incarnation = c->rejoin_as;
     memcpy(m->rejoin.nonce, c->rejoin_nonce, 32);
     for (uint16_t j = 0; j < c->n; j++)
-        if (j != c->self && (!(c->froze >> j & 1) || c->froze_as[j] < c->incarnation))
+        if (j != c->self && (!(c->froze >> j & 1) || c->froze_as[j] < c->rejoin_as))
             slu_fx_send(c, j, m);
 }
 
@@ -85,16 +86,26 @@ void slu_rejoin_on_request(struct slu_core *c, const struct slu_rejoin *rejoin, 
     slu_ack_send_full(c, from);
 }
 
+/* A node that stops before its lane is open has lost the freezes and starts over at boot. */
+static void persist_rejoin(struct slu_core *c, bool lane_open)
+{
+    struct slu_writer w =
+        slu_writer_of(slu_fx_take(c, SLU_REJOIN_RECORD_BYTES), SLU_REJOIN_RECORD_BYTES);
+    slu_write_u64(&w, c->vote_floor);
+    slu_write_u32(&w, c->incarnation);
+    slu_write_u8(&w, lane_open);
+    struct slu_record_key key = {.kind = SLU_REC_STATE, .a = SLU_STATE_REJOIN};
+    slu_fx_persist(c, &key, w.start, SLU_REJOIN_RECORD_BYTES, NULL, 0);
+}
+
 static void complete(struct slu_core *c)
 {
     c->rejoining = false;
-    c->vote_floor = c->view + 1;
+    c->incarnation = c->rejoin_as;
+    if (c->view + 1 > c->vote_floor)
+        c->vote_floor = c->view + 1;
     c->lane_open_ms = c->now_ms + UINT64_C(20) * c->g->params.standstill_ms;
-    struct slu_writer w = slu_writer_of(slu_fx_take(c, 12), 12);
-    slu_write_u64(&w, c->vote_floor);
-    slu_write_u32(&w, c->incarnation);
-    struct slu_record_key key = {.kind = SLU_REC_STATE, .a = SLU_STATE_REJOIN};
-    slu_fx_persist(c, &key, w.start, 12, NULL, 0);
+    persist_rejoin(c, false);
     slu_fx_trace(c, "event=rejoined vote_floor=%llu incarnation=%u",
                  (unsigned long long)c->vote_floor, c->incarnation);
     slu_view_progress(c);
@@ -122,20 +133,20 @@ void slu_rejoin_on_freeze(struct slu_core *c, const struct slu_freeze *freeze)
         return;
     /* The highest of the first q; then q of them must stand by it, durably, or a peer who alone said
      * so could say it again when the disk is lost again, and the lane would fork in one incarnation. */
-    if (c->incarnation == 0) {
-        c->incarnation = highest_claim(c);
+    if (c->rejoin_as == 0) {
+        c->rejoin_as = highest_claim(c);
         c->rejoin_due_ms = c->now_ms;
     }
     uint16_t standing = 0;
     for (uint16_t j = 0; j < c->n; j++)
-        standing += (uint16_t)(c->froze >> j & 1 && c->froze_as[j] >= c->incarnation);
+        standing += (uint16_t)(c->froze >> j & 1 && c->froze_as[j] >= c->rejoin_as);
     if (standing >= c->q)
         complete(c);
 }
 
-/* Opens the own lane again once every claimed tip is here. This node is one of the f, so at most f-1
- * claims can be false; those are dropped after long. Dropping a true one would split the lane: nodes
- * that acked the old chain cannot ack another at the same positions. */
+/* Opens the own lane again once every claimed tip is here. This node is one of the f, so at most
+ * f-1 claims can be false; those are dropped after long. Dropping a true one would split the lane:
+ * nodes that acked the old chain cannot ack another at the same positions. */
 void slu_rejoin_lane(struct slu_core *c)
 {
     if (!c->lane_closed || c->rejoining || !c->lane_open_ms)
@@ -152,6 +163,7 @@ void slu_rejoin_lane(struct slu_core *c)
     if (missing > 0 && (missing >= c->f || c->now_ms < c->lane_open_ms))
         return;
     c->lane_closed = false;
+    persist_rejoin(c, true);
     slu_fx_trace(c, "event=own_lane_open position=%llu",
                  (unsigned long long)lane->pool[lane->mine].h.position);
 }

@@ -292,6 +292,7 @@ struct slu_core {
     uint8_t rejoin_nonce[32];
     uint64_t rejoin_due_ms;    /* when to ask again */
     uint64_t froze;            /* nodes whose freeze I have */
+    uint32_t rejoin_as;        /* the incarnation that q must stand by; 0: not known yet */
     uint32_t froze_as[SLU_NODES_MAX]; /* below which incarnation each of them acks nothing */
     struct slu_tip *freezes;   /* n of them: each node's highest ack of my lane */
     bool lane_closed;          /* own lane may not grow until its old tip is back */
@@ -544,6 +545,7 @@ bool slu_fetch_patience(struct slu_core *c, uint64_t since_ms);
 void slu_fetch_progress(struct slu_core *c, uint16_t lane, uint64_t position);
 
 /* recover.c: boot; rejoin.c: the rule for a lost disk */
+#define SLU_REJOIN_RECORD_BYTES 13u
 void slu_vote_recount(struct slu_core *c);
 void slu_view_restart(struct slu_core *c);
 void slu_rejoin_start(struct slu_core *c);

@@ -30,7 +30,8 @@ static inline bool slu_record_has_digest(enum slu_record_kind kind)
 
 enum slu_state_slot {
     SLU_STATE_HEAD = 0,     /* the last final block and its F */
-    SLU_STATE_REJOIN = 1,   /* of a node that lost its disk: u64 vote floor, u32 incarnation */
+    SLU_STATE_REJOIN = 1,   /* of a node that lost its disk: u64 vote floor, u32 incarnation,
+                                * u8 own lane open */
     SLU_STATE_FREEZE = 2,   /* b: lane; u32 incarnation below which I ack nothing, nonce32 */
     SLU_STATE_STARTED = 3,  /* written by the first start: this disk has the node's whole history */
 };

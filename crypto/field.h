@@ -8,8 +8,8 @@
  *
  * Limbs may be loose, which saves carries; who may be how loose:
  *
- *     reduced   < 2^51 + 2^13        results of mul, square and everything that ends in one
- *     sum       < 2^52 + 2^14        add of two reduced
+ *     reduced   < 2^51 + 2^17        results of mul, square and everything that ends in one
+ *     sum       < 2^52 + 2^18        add of two reduced
  *     loose     < 2^54               what mul and square take
  *
  * `sub` takes a subtrahend below 2^53 - 76 and its result is at most its first operand + 2^53: of
@@ -45,20 +45,27 @@ static inline void slu_fe_sub(struct slu_fe *out, const struct slu_fe *a, const 
         out->limb[i] = a->limb[i] + ((UINT64_C(1) << 53) - 4) - b->limb[i];
 }
 
-/* Ends a product: columns below 2^115 to reduced limbs. */
+/* What a column carries: its bits above 51. In two halves, since a double-word shift is slow. */
+static inline uint64_t slu_fe_column_carry(slu_u128 column)
+{
+    return (uint64_t)(column >> 64) << 13 | (uint64_t)column >> 51;
+}
+
+/* Ends a product: columns below 2^115 to reduced limbs. Two passes of carries that do not wait for
+ * each other: after the first, limbs are below 2^64, the carries of the second below 2^13. */
 static inline void slu_fe_carry_wide(struct slu_fe *out, slu_u128 c0, slu_u128 c1, slu_u128 c2,
                                      slu_u128 c3, slu_u128 c4)
 {
-    c1 += (uint64_t)(c0 >> 51);
-    c2 += (uint64_t)(c1 >> 51);
-    c3 += (uint64_t)(c2 >> 51);
-    c4 += (uint64_t)(c3 >> 51);
-    uint64_t l0 = ((uint64_t)c0 & SLU_FE_MASK) + 19 * (uint64_t)(c4 >> 51);
-    out->limb[0] = l0 & SLU_FE_MASK;
-    out->limb[1] = ((uint64_t)c1 & SLU_FE_MASK) + (l0 >> 51);
-    out->limb[2] = (uint64_t)c2 & SLU_FE_MASK;
-    out->limb[3] = (uint64_t)c3 & SLU_FE_MASK;
-    out->limb[4] = (uint64_t)c4 & SLU_FE_MASK;
+    uint64_t l0 = ((uint64_t)c0 & SLU_FE_MASK) + 19 * slu_fe_column_carry(c4);
+    uint64_t l1 = ((uint64_t)c1 & SLU_FE_MASK) + slu_fe_column_carry(c0);
+    uint64_t l2 = ((uint64_t)c2 & SLU_FE_MASK) + slu_fe_column_carry(c1);
+    uint64_t l3 = ((uint64_t)c3 & SLU_FE_MASK) + slu_fe_column_carry(c2);
+    uint64_t l4 = ((uint64_t)c4 & SLU_FE_MASK) + slu_fe_column_carry(c3);
+    out->limb[0] = (l0 & SLU_FE_MASK) + 19 * (l4 >> 51);
+    out->limb[1] = (l1 & SLU_FE_MASK) + (l0 >> 51);
+    out->limb[2] = (l2 & SLU_FE_MASK) + (l1 >> 51);
+    out->limb[3] = (l3 & SLU_FE_MASK) + (l2 >> 51);
+    out->limb[4] = (l4 & SLU_FE_MASK) + (l3 >> 51);
 }
 
 /** a * b. Operands loose, result reduced; `out` may be an operand. */

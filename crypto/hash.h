@@ -19,7 +19,11 @@ void slu_hash_begin(struct slu_hash *hash, const char *role, const uint8_t chain
 void slu_hash_add(struct slu_hash *hash, const void *data, size_t len);
 void slu_hash_end(struct slu_hash *hash, uint8_t digest32[32]);
 
-/** The three above in one call over one buffer. */
+/** The same with 64 bytes of output, for what becomes a scalar (crypto/scalar.h). */
+void slu_hash_begin_wide(struct slu_hash *hash, const char *role, const uint8_t chain_id32[32]);
+void slu_hash_end_wide(struct slu_hash *hash, uint8_t digest64[64]);
+
+/** begin, add and end in one call over one buffer. */
 void slu_hash_of(uint8_t digest32[32], const char *role, const uint8_t chain_id32[32],
                  const void *data, size_t len);
 

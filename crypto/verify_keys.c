@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "crypto/fixed_base.h"
+#include "crypto/scalar.h"
 
 #define KEY_WINDOW_BITS  6u
 #define BASE_WINDOW_BITS 8u
@@ -37,24 +38,11 @@ static const uint8_t small_order_y[5][32] = {
      0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
 };
 
-/* The order of the group, little-endian. */
-static const uint8_t order32[32] = {
-    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
-    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0x10};
-
 static bool small_order(const uint8_t y32[32])
 {
     for (size_t i = 0; i < sizeof small_order_y / sizeof *small_order_y; i++)
         if (!memcmp(y32, small_order_y[i], 31) && (y32[31] & 0x7f) == small_order_y[i][31])
             return true;
-    return false;
-}
-
-static bool below_order(const uint8_t scalar32[32])
-{
-    for (int i = 31; i >= 0; i--)
-        if (scalar32[i] != order32[i])
-            return scalar32[i] < order32[i];
     return false;
 }
 
@@ -100,7 +88,7 @@ static bool expected_r(struct slu_point *out, const struct slu_verify_keys *keys
                        const uint8_t *message, size_t message_len, const uint8_t signature64[64])
 {
     const uint8_t *s32 = signature64 + 32;
-    if (index >= keys->count || !keys->keys[index].minus_a || !below_order(s32) ||
+    if (index >= keys->count || !keys->keys[index].minus_a || !slu_scalar_canonical(s32) ||
         small_order(signature64))
         return false;
     const struct key *key = &keys->keys[index];

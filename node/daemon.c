@@ -24,6 +24,7 @@
 
 struct slu_daemon {
     struct slu_node_config config;
+    const struct slu_door *door; /* NULL: nobody */
     struct slu_genesis genesis;
     struct slu_metrics metrics;
     struct slu_link_counters peer_links, client_links;
@@ -90,7 +91,8 @@ static void on_effect(void *context, const struct slu_effect *e)
                              e->admitted.position);
         break;
     case SLU_EFFECT_TAKEN:
-        break; /* no client can force yet */
+        slu_gateway_taken(d->gateway, e->taken.token, e->taken.taken);
+        break;
     case SLU_EFFECT_DURABLE:
         slu_gateway_durable(d->gateway, e->durable_position);
         break;
@@ -158,8 +160,10 @@ static int load_key(struct slu_daemon *d, char *why, size_t why_cap)
     if (error != 0)
         return error;
     d->guard = slu_keyguard_new(seed);
+    if (d->door != NULL)
+        error = d->door->key(d->door->context, seed);
     sodium_memzero(seed, sizeof seed);
-    if (d->guard == NULL) {
+    if (d->guard == NULL || error != 0) {
         snprintf(why, why_cap, "%s: %s", d->config.key_path, slu_strerror(SLU_ERR_MEMORY));
         return SLU_ERR_MEMORY;
     }
@@ -236,6 +240,8 @@ static int start_core(struct slu_daemon *d, bool first_start, char *why, size_t 
         snprintf(why, why_cap, "%s", failure);
     else if (error != 0)
         snprintf(why, why_cap, "%s: damaged: a record does not parse", d->config.data_dir);
+    if (error == 0 && d->door != NULL)
+        error = d->door->attach(d->door->context, &d->genesis, d->config.index, d->core);
     return error;
 }
 
@@ -247,6 +253,7 @@ static int start_rooms(struct slu_daemon *d)
     uint64_t height = stats->delivered_height, stream_ms = stats->stream_time_ms, lowest = 0;
     slu_core_lane_status(d->core, d->config.index, &own);
     struct slu_runtime_config runtime = {.core = d->core,
+                                         .door = d->door,
                                          .nodes = d->genesis.n,
                                          .metrics = &d->metrics,
                                          .execute = on_turn,
@@ -286,6 +293,7 @@ static int start_rooms(struct slu_daemon *d)
         error = slu_stream_start(&d->stream, d->disk, &d->metrics, lowest, height, on_failed, d);
     struct slu_gateway_config gateway = {.genesis = &d->genesis,
                                          .node = &d->config,
+                                         .door = d->door,
                                          .self = d->config.index,
                                          .signer = slu_keyguard_signer(d->guard),
                                          .runtime = d->runtime,
@@ -352,19 +360,22 @@ static int open_doors(struct slu_daemon *d, const char *config_path, char *why, 
     return error;
 }
 
-int slu_daemon_start(struct slu_daemon **daemon, const char *config_path, char *why, size_t why_cap)
+int slu_daemon_start(struct slu_daemon **daemon, const char *config_path,
+                     const struct slu_door *door, char *why, size_t why_cap)
 {
     bool first_start = false;
     struct slu_daemon *d = calloc(1, sizeof *d);
     why[0] = '\0';
     if (d == NULL)
         return SLU_ERR_MEMORY;
+    d->door = door;
     pthread_mutex_init(&d->failing, NULL);
     d->failure_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     d->send_buffer = malloc(SLU_PEER_BUFFER_BYTES);
     int error = d->send_buffer == NULL || d->failure_fd < 0 ? SLU_ERR_MEMORY : 0;
     if (error == 0)
-        error = slu_node_config_load(&d->config, &d->genesis, config_path, why, why_cap);
+        error = slu_node_config_load(&d->config, &d->genesis, config_path,
+                                     door != NULL ? &door->section : NULL, why, why_cap);
     slu_log_set_level(error == 0 ? d->config.log_level : SLU_LOG_INFO);
     if (error == 0)
         error = load_key(d, why, why_cap);

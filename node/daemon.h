@@ -9,15 +9,16 @@
 #ifndef SLU_NODE_DAEMON_H
 #define SLU_NODE_DAEMON_H
 
-#include "config/node_config.h"
+#include "node/door.h"
 
 struct slu_daemon;
 
-/** Loads the config file, genesis and key, opens the store and starts everything. `why` (cap bytes)
- * gets one line naming the file and field, address or directory on failure.
- * Errors: those of config/, link/, node/store; nothing is left running. */
-SLU_MUST_USE int slu_daemon_start(struct slu_daemon **daemon, const char *config_path, char *why,
-                                  size_t why_cap);
+/** Loads the config file, genesis and key, opens the store and starts everything. `door` may be
+ * NULL and must outlive the daemon. `why` (cap bytes) gets one line naming the file and field,
+ * address or directory on failure. Errors: those of config/, link/, node/store; nothing is left
+ * running. */
+SLU_MUST_USE int slu_daemon_start(struct slu_daemon **daemon, const char *config_path,
+                                  const struct slu_door *door, char *why, size_t why_cap);
 /** A file descriptor that becomes readable when the node cannot go on (a failing or damaged disk).
  */
 int slu_daemon_failure_fd(const struct slu_daemon *daemon);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "node/clock.h"
+#include "node/forcing.h"
 #include "node/log.h"
 #include "node/queries.h"
 #include "node/submissions.h"
@@ -15,12 +16,14 @@
 #define RING_ITEMS    16384u
 #define RING_BYTES    (96u * 1024u * 1024u)
 #define FRAME_PERCENT 25u
+/* What a frame counts beside its bytes: the smallest ones of one client must not take all slots. */
+#define FRAME_BYTES   1024u
 #define BURST         64u
 #define LEAVING_MAX   64u
 #define LEAVING_US    20000u
 #define LEAVING_TRIES 25u /* half a second to read the last reply */
 
-enum kind { FRAME, GONE, ADMITTED, ANSWER, LOOKED_UP };
+enum kind { FRAME, GONE, ADMITTED, TAKEN, ANSWER, LOOKED_UP };
 
 struct item {
     enum kind kind;
@@ -37,6 +40,7 @@ struct slu_gateway {
     struct slu_listener *listener;
     struct slu_admission_control *admission;
     struct slu_submissions *submissions;
+    struct slu_forcing *forcing;
     struct slu_queries *queries;
     struct slu_lookup *lookup;
     struct slu_place place; /* the thread's copy */
@@ -86,7 +90,7 @@ static void on_frame(void *context, struct slu_link *link, const uint8_t *data, 
     struct item *item = client == NULL ? NULL : item_new(FRAME, data, len);
     if (item != NULL) {
         item->client = slu_client_hold(client);
-        slu_flow_add(&client->flow, len);
+        slu_flow_add(&client->flow, FRAME_BYTES + len);
         if (slu_ring_put(&g->ring, item, len, FRAME_PERCENT) == 0)
             return;
         slu_client_release(client);
@@ -196,6 +200,22 @@ static void take_frame(struct slu_gateway *g, struct slu_client *client, const s
         slu_metrics_add(m, SLU_METRIC_REQUEST_STATUS, 1);
         answer_status(g, client, request->id);
         break;
+    case SLU__CLIENT__REQUEST__BODY_FORCE:
+        slu_metrics_add(m, SLU_METRIC_REQUEST_FORCE, 1);
+        slu_forcing_take(g->forcing, client, request->id, request->force);
+        break;
+    case SLU__CLIENT__REQUEST__BODY_RECEIPT:
+        slu_metrics_add(m, SLU_METRIC_REQUEST_RECEIPT, 1);
+        slu_forcing_receipt(g->forcing, client, request->id, request->receipt);
+        break;
+    case SLU__CLIENT__REQUEST__BODY_TERMS:
+        slu_metrics_add(m, SLU_METRIC_REQUEST_TERMS, 1);
+        slu_forcing_terms(g->forcing, client, request->id, request->terms);
+        break;
+    case SLU__CLIENT__REQUEST__BODY_EVIDENCE:
+        slu_metrics_add(m, SLU_METRIC_REQUEST_EVIDENCE, 1);
+        slu_forcing_evidence(g->forcing, client, request->id);
+        break;
     case SLU__CLIENT__REQUEST__BODY_CANCEL:
         if (request->cancel->request != 0)
             slu_stream_cancel(g->config.stream, client, request->cancel->request);
@@ -215,7 +235,7 @@ static void handle(struct slu_gateway *g, struct item *item)
     switch (item->kind) {
     case FRAME:
         take_frame(g, item->client, item);
-        slu_flow_done(&item->client->flow, item->len);
+        slu_flow_done(&item->client->flow, FRAME_BYTES + item->len);
         break;
     case GONE:
         slu_stream_cancel(g->config.stream, item->client, 0);
@@ -224,6 +244,10 @@ static void handle(struct slu_gateway *g, struct item *item)
         slu_submissions_admitted(g->submissions, item->token,
                                  (const struct slu_admission *)(const void *)item->data,
                                  item->count, item->position);
+        break;
+    case TAKEN:
+        slu_forcing_taken(g->forcing, item->token,
+                          (const struct slu_taken *)(const void *)item->data);
         break;
     case ANSWER:
         slu_queries_answered(g->queries, item->token,
@@ -295,6 +319,7 @@ static void gateway_free(struct slu_gateway *g)
     slu_lookup_stop(g->lookup);
     slu_queries_free(g->queries);
     slu_submissions_free(g->submissions);
+    slu_forcing_free(g->forcing);
     slu_admission_free(g->admission);
     slu_ring_destroy(&g->ring);
     free(g);
@@ -313,11 +338,13 @@ int slu_gateway_start(struct slu_gateway **gateway, const struct slu_gateway_con
     atomic_init(&g->durable, durable);
     g->admission = slu_admission_new(config->node, config->genesis);
     g->queries = slu_queries_new(config->runtime, &g->place, config->metrics);
+    g->forcing =
+        slu_forcing_new(config->genesis, config->runtime, config->disk, config->door, &g->place);
     if (g->admission != NULL)
         g->submissions = slu_submissions_new(config->genesis, config->runtime, g->admission,
-                                             &g->place, config->metrics);
+                                             config->door, &g->place, config->metrics);
     int error = slu_ring_init(&g->ring, RING_ITEMS, RING_BYTES);
-    if (error == 0 && (g->queries == NULL || g->submissions == NULL))
+    if (error == 0 && (g->queries == NULL || g->submissions == NULL || g->forcing == NULL))
         error = SLU_ERR_MEMORY;
     if (error == 0)
         error = slu_lookup_start(&g->lookup, config->disk, lookup_done, g);
@@ -375,7 +402,7 @@ void slu_gateway_stop(struct slu_gateway *gateway)
     gateway_free(gateway);
 }
 
-/* ---- effects, on the commit thread ---- */
+/* ---- effects, on the thread that carries out the turn ---- */
 
 static void put_answer(struct slu_gateway *g, struct item *item)
 {
@@ -392,6 +419,14 @@ void slu_gateway_admitted(struct slu_gateway *gateway, uint64_t token,
     item->token = token;
     item->count = count;
     item->position = position;
+    put_answer(gateway, item);
+}
+
+void slu_gateway_taken(struct slu_gateway *gateway, uint64_t token, const struct slu_taken *taken)
+{
+    struct item *item = item_new(TAKEN, taken, sizeof *taken);
+    SLU_CHECK(item != NULL);
+    item->token = token;
     put_answer(gateway, item);
 }
 

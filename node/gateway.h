@@ -3,7 +3,8 @@
  *
  *     link ─ frame ─▶ ring ─▶ thread ─▶ Submit ─▶ node/submissions    Subscribe ─▶ node/stream
  *            (copied; paused           TxQuery ─▶ node/queries        Status    ─▶ node/status
- *             over 256 KiB)                 ▲
+ *             over 256 KiB,                 ▲
+ *             1 KiB each added)             │
  *     commit: ADMITTED DURABLE ANSWER ────┘  (never refused: bounded by what is on its way)
  *
  * Full ring: a client that still manages to send is closed and counted. Whatever clients send harms
@@ -21,6 +22,7 @@ struct slu_gateway;
 struct slu_gateway_config {
     const struct slu_genesis *genesis;
     const struct slu_node_config *node;
+    const struct slu_door *door; /* NULL: nobody */
     uint16_t self;
     struct slu_signer signer;
     struct slu_runtime *runtime;
@@ -46,10 +48,11 @@ void slu_gateway_close(struct slu_gateway *gateway);
 /** Ends the thread, frees. After the commit thread has ended. NULL is allowed. */
 void slu_gateway_stop(struct slu_gateway *gateway);
 
-/* ---- effects; the commit thread ---- */
+/* ---- effects; the thread that carries out the turn ---- */
 
 void slu_gateway_admitted(struct slu_gateway *gateway, uint64_t token,
                           const struct slu_admission *items, uint32_t count, uint64_t position);
+void slu_gateway_taken(struct slu_gateway *gateway, uint64_t token, const struct slu_taken *taken);
 void slu_gateway_durable(struct slu_gateway *gateway, uint64_t position);
 void slu_gateway_answer(struct slu_gateway *gateway, uint64_t token,
                         const struct slu_tx_status *items, uint32_t count);

@@ -16,7 +16,9 @@ struct part {
 };
 
 struct cached_height {
-    struct slu_height head; /* height 0: free */
+    struct slu_height head;        /* height 0: free */
+    struct slu_inbox_tuple *items; /* entries out of the queue */
+    uint32_t item_count;
     struct part *parts;
     struct slu_delivered_drop *drops;
     uint32_t drop_count;
@@ -25,7 +27,7 @@ struct cached_height {
 
 struct cached_chunk {
     uint64_t height; /* 0: free */
-    uint32_t batch;
+    uint32_t index;
     uint32_t entries;
     uint8_t *bytes;
     size_t len;
@@ -56,6 +58,7 @@ struct slu_height_cache *slu_height_cache_new(struct slu_disk *disk, struct slu_
 
 static void drop_height(struct cached_height *c)
 {
+    free(c->items);
     free(c->parts);
     free(c->drops);
     free(c->ids);
@@ -99,8 +102,10 @@ static int fill_parts(struct cached_height *c, struct slu_delivered *record)
     for (uint32_t i = 0; i < record->inbox_count; i++) {
         struct slu_delivered_inbox item;
         slu_delivered_next_inbox(record, &item);
-        entry += item.outcome == SLU_DROP_NONE; /* entries out of the queue come before all batches */
+        if (item.outcome == SLU_DROP_NONE)
+            c->items[c->item_count++] = item.tuple;
     }
+    entry = c->item_count; /* they come before all batches */
     for (uint32_t i = 0; i < record->drop_count; i++)
         slu_delivered_next_drop(record, &c->drops[i]);
     c->drop_count = record->drop_count;
@@ -158,17 +163,17 @@ static int load_height(struct slu_height_cache *h, uint64_t height, struct cache
         return error;
     if (slu_delivered_open(&record, value, len) != 0 || record.height != height)
         return SLU_ERR_CORRUPT;
-    c->head = (struct slu_height){.height = height,
-                                  .time_ms = record.time_ms,
-                                  .batch_count = record.batch_count,
-                                  .entries = record.entries};
+    c->head =
+        (struct slu_height){.height = height, .time_ms = record.time_ms, .entries = record.entries};
     memcpy(c->head.block, record.block, 32);
+    c->items = calloc(record.inbox_count + 1u, sizeof *c->items);
     c->parts = calloc(record.batch_count + 1u, sizeof *c->parts);
     c->drops = calloc(record.drop_count + 1u, sizeof *c->drops);
     c->ids = malloc((size_t)record.entries * 32 + 1);
-    if (c->parts == NULL || c->drops == NULL || c->ids == NULL)
+    if (c->items == NULL || c->parts == NULL || c->drops == NULL || c->ids == NULL)
         return SLU_ERR_MEMORY;
     error = fill_parts(c, &record); /* before the record's memory is used again */
+    c->head.chunk_count = record.batch_count + (c->item_count > 0);
     return error != 0 ? error : fill_ids(h, c);
 }
 
@@ -207,7 +212,64 @@ static bool is_dropped(const struct cached_height *c, uint32_t batch, uint32_t t
     return true;
 }
 
-static int build_chunk(const struct cached_height *c, uint32_t batch, struct slu_reader r,
+static void write_entry(struct slu_writer *w, const struct cached_height *c, uint32_t entry,
+                        uint64_t rollup, uint8_t kind, const uint8_t *payload, uint32_t len)
+{
+    slu_write_u32(w, entry);
+    slu_write_u64(w, rollup);
+    slu_write_bytes(w, c->ids + (size_t)entry * 32, 32);
+    slu_write_u8(w, kind);
+    slu_write_u32(w, len);
+    slu_write_bytes(w, payload, len);
+}
+
+static int load_item(struct slu_height_cache *h, const struct cached_height *c, uint32_t entry,
+                     struct slu_writer *w)
+{
+    const struct slu_inbox_tuple *tuple = &c->items[entry];
+    struct slu_record_key key = {.kind = SLU_REC_INBOX, .a = tuple->valid_until_ms};
+    const uint8_t *value;
+    size_t len;
+    memcpy(key.digest, tuple->id, 32);
+    int error = get(h, &key, &value, &len);
+    if (error != 0)
+        return error;
+    if (len != (size_t)SLU_RELAY_BYTES + tuple->bytes || entry >= c->head.entries)
+        return SLU_ERR_CORRUPT;
+    struct slu_reader r = slu_reader_of(value + SLU_RELAY_BYTES, tuple->bytes);
+    struct slu_tx tx;
+    if (tuple->kind == SLU_INBOX_EVIDENCE)
+        write_entry(w, c, entry, 0, SLU_ENTRY_EVIDENCE, r.at, tuple->bytes);
+    else if (!slu_tx_read(&r, &tx))
+        return SLU_ERR_CORRUPT;
+    else
+        write_entry(w, c, entry, tx.rollup, (uint8_t)(tx.kind | SLU_ENTRY_FORCED), tx.body,
+                    tx.body_len);
+    return w->failed ? SLU_ERR_CORRUPT : 0;
+}
+
+/* What came out of the queue. */
+static int build_items(struct slu_height_cache *h, const struct cached_height *c,
+                       struct cached_chunk *chunk)
+{
+    size_t cap = 0;
+    for (uint32_t i = 0; i < c->item_count; i++)
+        cap += SLU_ENTRY_HEAD_BYTES + c->items[i].bytes;
+    chunk->bytes = malloc(cap + 1);
+    if (chunk->bytes == NULL)
+        return SLU_ERR_MEMORY;
+    struct slu_writer w = slu_writer_of(chunk->bytes, cap);
+    for (uint32_t i = 0; i < c->item_count; i++) {
+        int error = load_item(h, c, i, &w);
+        if (error != 0)
+            return error;
+    }
+    chunk->len = slu_writer_len(&w);
+    chunk->entries = c->item_count;
+    return 0;
+}
+
+static int build_batch(const struct cached_height *c, uint32_t batch, struct slu_reader r,
                        struct cached_chunk *chunk)
 {
     const struct part *part = &c->parts[batch];
@@ -225,13 +287,7 @@ static int build_chunk(const struct cached_height *c, uint32_t batch, struct slu
             continue;
         if (!whole || entry >= c->head.entries)
             return SLU_ERR_CORRUPT;
-        slu_write_u32(&w, entry);
-        slu_write_u64(&w, tx.rollup);
-        slu_write_bytes(&w, c->ids + (size_t)entry * 32, 32);
-        slu_write_u8(&w, tx.kind);
-        slu_write_u32(&w, tx.body_len);
-        slu_write_bytes(&w, tx.body, tx.body_len);
-        entry++;
+        write_entry(&w, c, entry++, tx.rollup, tx.kind, tx.body, tx.body_len);
     }
     if (w.failed)
         return SLU_ERR_CORRUPT;
@@ -240,7 +296,7 @@ static int build_chunk(const struct cached_height *c, uint32_t batch, struct slu
     return 0;
 }
 
-static int load_chunk(struct slu_height_cache *h, const struct cached_height *c, uint32_t batch,
+static int load_batch(struct slu_height_cache *h, const struct cached_height *c, uint32_t batch,
                       struct cached_chunk *chunk)
 {
     const struct slu_delivered_batch *ref = &c->parts[batch].ref;
@@ -253,17 +309,25 @@ static int load_chunk(struct slu_height_cache *h, const struct cached_height *c,
         return error;
     if (len < SLU_SIGNED_HEADER_BYTES)
         return SLU_ERR_CORRUPT;
-    slu_metrics_add(h->metrics, SLU_METRIC_STREAM_LOADS, 1);
-    error = build_chunk(
+    return build_batch(
         c, batch, slu_reader_of(value + SLU_SIGNED_HEADER_BYTES, len - SLU_SIGNED_HEADER_BYTES),
         chunk);
+}
+
+static int load_chunk(struct slu_height_cache *h, const struct cached_height *c, uint32_t index,
+                      struct cached_chunk *chunk)
+{
+    bool queue = c->item_count > 0;
+    slu_metrics_add(h->metrics, SLU_METRIC_STREAM_LOADS, 1);
+    int error = queue && index == 0 ? build_items(h, c, chunk)
+                                    : load_batch(h, c, index - (queue ? 1u : 0u), chunk);
     if (error != 0) {
         free(chunk->bytes);
         memset(chunk, 0, sizeof *chunk);
         return error;
     }
     chunk->height = c->head.height;
-    chunk->batch = batch;
+    chunk->index = index;
     h->chunk_bytes += chunk->len;
     return 0;
 }
@@ -279,19 +343,19 @@ static void evict(struct slu_height_cache *h, const struct cached_chunk *keep)
     }
 }
 
-int slu_height_cache_chunk(struct slu_height_cache *heights, uint64_t height, uint32_t batch,
+int slu_height_cache_chunk(struct slu_height_cache *heights, uint64_t height, uint32_t index,
                            struct slu_chunk *chunk)
 {
-    struct cached_chunk *c = &heights->chunks[(height * 31u + batch) % SLU_CHUNKS_CACHED];
-    if (c->height != height || c->batch != batch) {
+    struct cached_chunk *c = &heights->chunks[(height * 31u + index) % SLU_CHUNKS_CACHED];
+    if (c->height != height || c->index != index) {
         struct cached_height *of;
         int error = height_of(heights, height, &of);
         if (error != 0)
             return error;
-        if (batch >= of->head.batch_count)
+        if (index >= of->head.chunk_count)
             return SLU_ERR_NOT_FOUND;
         drop_chunk(heights, c);
-        error = load_chunk(heights, of, batch, c);
+        error = load_chunk(heights, of, index, c);
         if (error != 0)
             return error;
         evict(heights, c);

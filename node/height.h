@@ -3,6 +3,8 @@
  *
  *     index u32 | rollup u64 | id 32 | kind u8 | len u32 | payload
  *
+ * kind: the envelope's, + SLU_ENTRY_FORCED when it came out of the queue; SLU_ENTRY_EVIDENCE.
+ *
  * Read from the store through a small cache, so that many subscribers at the head of the stream
  * cost one read. Bounded: SLU_HEIGHTS_CACHED heights, SLU_CHUNKS_CACHED batches, and their bytes;
  * what is returned is valid until the next call. One thread. */
@@ -18,15 +20,18 @@
 #define SLU_CHUNK_BYTES_CACHED (12u * 1024u * 1024u)
 
 #define SLU_ENTRY_HEAD_BYTES 49u
+#define SLU_ENTRY_FORCED     128u
+#define SLU_ENTRY_EVIDENCE   64u
 
 struct slu_height {
     uint64_t height, time_ms;
     uint8_t block[32];
-    uint32_t batch_count;
+    uint32_t chunk_count;
     uint32_t entries;
 };
 
-/** The entries of one batch that were not dropped. */
+/** Entries that are stored together: what came out of the queue first, then, batch by batch, what
+ * was not dropped. */
 struct slu_chunk {
     const uint8_t *bytes;
     size_t len;
@@ -42,8 +47,8 @@ void slu_height_cache_free(struct slu_height_cache *heights);
 /** A delivered height. Errors: NOT_FOUND (not delivered, or pruned), CORRUPT, IO, MEMORY. */
 SLU_MUST_USE int slu_height_cache_get(struct slu_height_cache *heights, uint64_t height,
                                       struct slu_height *found);
-/** Batch `batch` (0 .. batch_count-1) of a height. Errors: as slu_height_cache_get. */
+/** Chunk `index` (0 .. chunk_count-1) of a height. Errors: as slu_height_cache_get. */
 SLU_MUST_USE int slu_height_cache_chunk(struct slu_height_cache *heights, uint64_t height,
-                                        uint32_t batch, struct slu_chunk *chunk);
+                                        uint32_t index, struct slu_chunk *chunk);
 
 #endif

@@ -34,6 +34,10 @@
     X(REQUEST_SUBMIT, "sluice_requests_total", "kind=\"submit\"", "counter",                       \
       "Requests of clients.")                                                                      \
     X(REQUEST_QUERY, "sluice_requests_total", "kind=\"query\"", "counter", "")                     \
+    X(REQUEST_FORCE, "sluice_requests_total", "kind=\"force\"", "counter", "")                     \
+    X(REQUEST_RECEIPT, "sluice_requests_total", "kind=\"receipt\"", "counter", "")                 \
+    X(REQUEST_TERMS, "sluice_requests_total", "kind=\"terms\"", "counter", "")                     \
+    X(REQUEST_EVIDENCE, "sluice_requests_total", "kind=\"evidence\"", "counter", "")               \
     X(REQUEST_SUBSCRIBE, "sluice_requests_total", "kind=\"subscribe\"", "counter", "")             \
     X(REQUEST_STATUS, "sluice_requests_total", "kind=\"status\"", "counter", "")                   \
     X(REQUEST_MALFORMED, "sluice_requests_refused_total", "reason=\"malformed\"", "counter",       \

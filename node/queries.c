@@ -106,6 +106,8 @@ static void finish(struct slu_queries *q, struct query *query)
         items[i].stage = status->stage;
         items[i].height = status->height;
         items[i].index = status->index;
+        items[i].due_height = status->due;
+        items[i].forced = status->forced;
         if (status->stage == SLU_STAGE_DROPPED)
             items[i].reason = (char *)(uintptr_t)slu_drop_name((enum slu_drop)status->drop);
         list[i] = &items[i];

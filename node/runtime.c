@@ -149,7 +149,11 @@ static void step(struct slu_runtime *rt, struct slu_turn *turn, struct slu_event
 {
     event->now_ms = slu_monotonic_ms();
     event->clock_ms = slu_wall_ms();
-    slu_core_step(rt->config.core, event, turn->effects);
+    const struct slu_door *door = rt->config.door;
+    if (door == NULL)
+        slu_core_step(rt->config.core, event, turn->effects);
+    else
+        door->step(door->context, event, turn->effects);
 }
 
 static void publish(struct slu_runtime *rt, uint64_t now_ms)
@@ -166,6 +170,7 @@ static void publish(struct slu_runtime *rt, uint64_t now_ms)
     view->taken_ms = now_ms;
     view->progress_ms = rt->progress_ms;
     view->rejoining = slu_core_rejoining(rt->config.core);
+    slu_core_inbox_status(rt->config.core, &view->inbox);
     for (uint16_t i = 0; i < rt->config.nodes; i++) {
         slu_core_lane_status(rt->config.core, i, &view->lanes[i]);
         view->heard_ms_ago[i] = slu_core_heard_ms_ago(rt->config.core, i, now_ms);

@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "consensus/core.h"
+#include "node/door.h"
 #include "node/metrics.h"
 #include "node/ring.h"
 
@@ -50,12 +50,14 @@ struct slu_core_view {
     uint64_t taken_ms;                    /* monotonic */
     uint64_t progress_ms;                 /* monotonic: when the delivered height last rose */
     bool rejoining;
+    struct slu_inbox_status inbox;
 };
 
 struct slu_runtime;
 
 struct slu_runtime_config {
     struct slu_core *core;
+    const struct slu_door *door; /* NULL: nobody */
     uint16_t nodes;
     struct slu_metrics *metrics;
     /** Takes a turn with effects, on the thread that runs the core. Given back with

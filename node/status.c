@@ -110,6 +110,25 @@ static json_t *reasons(const struct slu_survey *s, const uint64_t *counts, bool 
     return object;
 }
 
+/* The queue of forced transactions, what one of a KiB costs now, and who is slashed. */
+static json_t *inbox(const struct slu_survey *s, const struct slu_core_view *view)
+{
+    const struct slu_inbox_status *status = &view->inbox;
+    json_t *object = json_object(), *slashed = json_array();
+    set_number(object, "price_work",
+               slu_postage_price(s->genesis, status->booked_bytes + status->unqueued_bytes, 1024));
+    set_number(object, "unqueued_items", status->unqueued_items);
+    set_number(object, "unqueued_bytes", status->unqueued_bytes);
+    set_number(object, "queued_items", status->queued_items);
+    set_number(object, "queued_bytes", status->booked_bytes);
+    for (uint16_t i = 0; i < s->genesis->n; i++) {
+        if (status->slashed >> i & 1)
+            json_array_append_new(slashed, json_integer(i));
+    }
+    json_object_set_new(object, "slashed", slashed);
+    return object;
+}
+
 char *slu_survey_status(const struct slu_survey *s)
 {
     struct slu_core_view *view = malloc(sizeof *view);
@@ -141,6 +160,7 @@ char *slu_survey_status(const struct slu_survey *s)
     set_number(pending, "txs", view->stats.own_pending_txs);
     set_number(pending, "bytes", view->stats.own_pending_bytes);
     json_object_set_new(root, "own_pending", pending);
+    json_object_set_new(root, "inbox", inbox(s, view));
     json_object_set_new(root, "peers", peers(s, view));
     json_object_set_new(root, "refused", reasons(s, NULL, true));
     json_object_set_new(root, "dropped", reasons(s, view->stats.txs_dropped, false));

@@ -20,7 +20,7 @@ struct reader {
     uint64_t request_id, rollup, to;
     bool every, begun;            /* a part of this height was sent */
     uint64_t height;              /* the next one to send ... */
-    uint32_t batch;               /* ... from this batch ... */
+    uint32_t chunk;               /* ... from this chunk ... */
     size_t offset;                /* ... and this byte of its entries on */
     uint64_t look_us, blocked_us; /* when to look again; 0: whenever there is something */
 };
@@ -150,14 +150,14 @@ static int next_part(struct slu_stream *s, struct reader *r)
     uint32_t entries = 0;
     bool more = false;
     int error = slu_height_cache_get(s->heights, r->height, &height);
-    while (error == 0 && !more && r->batch < height.batch_count) {
+    while (error == 0 && !more && r->chunk < height.chunk_count) {
         struct slu_chunk chunk;
-        error = slu_height_cache_chunk(s->heights, r->height, r->batch, &chunk);
+        error = slu_height_cache_chunk(s->heights, r->height, r->chunk, &chunk);
         if (error != 0)
             break;
         more = !take_entries(r, &chunk, s->scratch, &len, &entries);
         if (!more) {
-            r->batch++;
+            r->chunk++;
             r->offset = 0;
         }
     }
@@ -168,7 +168,7 @@ static int next_part(struct slu_stream *s, struct reader *r)
     r->begun = more;
     if (!more) {
         r->height++;
-        r->batch = 0;
+        r->chunk = 0;
         r->offset = 0;
     }
     return 0;

@@ -47,6 +47,7 @@ struct slu_submissions {
     const struct slu_genesis *genesis;
     struct slu_runtime *runtime;
     struct slu_admission_control *admission;
+    const struct slu_door *door;
     const struct slu_place *place;
     struct slu_metrics *metrics;
     uint32_t free_first, wait_first, wait_last;
@@ -59,11 +60,10 @@ struct slu_submissions {
 
 #define NONE UINT32_MAX
 
-struct slu_submissions *slu_submissions_new(const struct slu_genesis *genesis,
-                                            struct slu_runtime *runtime,
-                                            struct slu_admission_control *admission,
-                                            const struct slu_place *place,
-                                            struct slu_metrics *metrics)
+struct slu_submissions *
+slu_submissions_new(const struct slu_genesis *genesis, struct slu_runtime *runtime,
+                    struct slu_admission_control *admission, const struct slu_door *door,
+                    const struct slu_place *place, struct slu_metrics *metrics)
 {
     struct slu_submissions *s = calloc(1, sizeof *s);
     if (s == NULL)
@@ -71,6 +71,7 @@ struct slu_submissions *slu_submissions_new(const struct slu_genesis *genesis,
     s->genesis = genesis;
     s->runtime = runtime;
     s->admission = admission;
+    s->door = door;
     s->place = place;
     s->metrics = metrics;
     s->wait_first = s->wait_last = NONE;
@@ -208,6 +209,8 @@ static uint32_t make_envelopes(struct slu_submissions *s, const struct slu_clien
     size_t count = own ? submit->n_envelopes : submit->n_payloads;
     uint64_t now_us = slu_now_us();
     bool known_rollup = slu_genesis_rollup_known(s->genesis, submit->rollup);
+    bool turned_away =
+        s->door != NULL && s->door->refuses(s->door->context, slu_link_remote(client->flow.link));
     uint32_t passed = 0;
     for (size_t i = 0; i < count; i++) {
         const ProtobufCBinaryData *data = own ? &submit->envelopes[i] : &submit->payloads[i];
@@ -220,6 +223,8 @@ static uint32_t make_envelopes(struct slu_submissions *s, const struct slu_clien
             reason = slu_drop_name(SLU_DROP_SIZE);
         else if (!known_rollup)
             reason = slu_drop_name(SLU_DROP_ROLLUP);
+        if (reason == NULL && turned_away)
+            reason = "rate_client";
         if (reason == NULL)
             reason = slu_admission_take(s->admission, client->address, tx.rollup, bytes, now_us);
         results[i].reason = reason;

@@ -16,12 +16,11 @@
 
 struct slu_submissions;
 
-/** NULL when memory is refused. What it is given must outlive it. */
-struct slu_submissions *slu_submissions_new(const struct slu_genesis *genesis,
-                                            struct slu_runtime *runtime,
-                                            struct slu_admission_control *admission,
-                                            const struct slu_place *place,
-                                            struct slu_metrics *metrics);
+/** NULL when memory is refused. `door` may be NULL. What it is given must outlive it. */
+struct slu_submissions *
+slu_submissions_new(const struct slu_genesis *genesis, struct slu_runtime *runtime,
+                    struct slu_admission_control *admission, const struct slu_door *door,
+                    const struct slu_place *place, struct slu_metrics *metrics);
 void slu_submissions_free(struct slu_submissions *submissions);
 
 /** Takes a client's request; the reply comes now or later. */

@@ -60,9 +60,11 @@ def port_is_free(port):
 
 
 class Cluster:
-    def __init__(self, bin_dir, nodes=4, params=None):
+    def __init__(self, bin_dir, nodes=4, params=None, programs=None):
+        """`programs`: {node: program}, of those that do not run sluiced."""
         self.bin = pathlib.Path(bin_dir)
         self.nodes = nodes
+        self.programs = programs or {}
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="sluice-"))
         self.dir = self.home / "cluster"
         self.base_port = free_base_port(nodes)
@@ -129,7 +131,7 @@ class Cluster:
             raise Failed(f"node {node} runs already")
         with open(self.node_dir(node) / "log", "ab") as log:
             self.processes[node] = subprocess.Popen(
-                [self.bin / "sluiced", "--config", self.node_dir(node) / "sluiced.conf"],
+                [self.bin / self.programs.get(node, "sluiced"), "--config", self.node_dir(node) / "sluiced.conf"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=ENVIRONMENT)
 
     def start(self, *nodes):

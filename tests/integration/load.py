@@ -113,9 +113,10 @@ class Reader(threading.Thread):
 
 
 class Load:
-    def __init__(self, cluster, nodes=None):
+    def __init__(self, cluster, nodes=None, readers=None):
+        """`nodes`: with a submitter, `readers`: with a reader; None: all."""
         self.cluster = cluster
-        self.readers = [Reader(cluster, node) for node in range(cluster.nodes)]
+        self.readers = [Reader(cluster, node) for node in readers or range(cluster.nodes)]
         self.submitters = [Submitter(cluster, node) for node in nodes or range(cluster.nodes)]
 
     def ordered(self):
@@ -149,7 +150,7 @@ class Load:
                 self.settle(submission, seconds)
 
         height = max([submission.height for submission in journal]
-                     + [self.cluster.height(node) for node in range(self.cluster.nodes)])
+                     + [self.cluster.height(reader.node) for reader in self.readers])
         histories = {reader.node: reader.up_to(height, seconds) for reader in self.readers}
         for reader in self.readers:
             reader.stop()
@@ -166,7 +167,7 @@ class Load:
 
     def settle(self, submission, seconds):
         """Finds out what became of an accepted id whose submitter lost its node while waiting."""
-        nodes = itertools.cycle(range(self.cluster.nodes))
+        nodes = itertools.cycle([reader.node for reader in self.readers])
 
         def definite():
             for reader in self.readers:

@@ -181,7 +181,7 @@ static void test_config_good(void **state)
         file("a.conf", "# words\n" NODE_SECTION "first_start = first\n; words\n" LISTEN_SECTION
                        "[store]\n  retention_ms = 90000 ; words\n"
                        "[admission]\nclient_tx_per_s=5\n[log]\nlevel = debug");
-    if (slu_node_config_load(&config, &genesis, path, why, sizeof why))
+    if (slu_node_config_load(&config, &genesis, path, NULL, why, sizeof why))
         fail_msg("%s", why);
     snprintf(expected, sizeof expected, "%s/node.key", directory);
     assert_string_equal(config.key_path, expected);
@@ -210,6 +210,7 @@ static void test_config_errors(void **state)
         {NODE_SECTION, "c: listen.clients: missing"},
         {"index = 1\n", "c:1: index: stands before the first [section]"},
         {"[nod]\nindex = 1\n", "c:1: [nod]: no such section"},
+        {NODE_SECTION "[byzantine]\n", "c:6: [byzantine]: no such section"},
         {NODE_SECTION "[empty]\n", "c:6: [empty]: no such section"},
         {"[node]\n\nindx = 1\n", "c:3: node.indx: no such field"},
         {"[node]\nindex = 1\nindex = 2\n", "c:3: node.index: given before, in line 2"},
@@ -240,15 +241,49 @@ static void test_config_errors(void **state)
     file("g.json", GOOD);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char why[512] = "";
-        int rc = slu_node_config_load(&config, &genesis, file("c", cases[i].text), why, sizeof why);
+        int rc = slu_node_config_load(&config, &genesis, file("c", cases[i].text), NULL, why,
+                                      sizeof why);
         if (rc == 0 || !strstr(why, cases[i].words) || strncmp(why, directory, strlen(directory)))
             fail_msg("case %zu: %d, \"%s\" instead of \"%s\"", i, rc, why, cases[i].words);
     }
     char why[512];
-    assert_int_equal(slu_node_config_load(&config, &genesis, file("no", NULL), why, sizeof why),
+    assert_int_equal(
+        slu_node_config_load(&config, &genesis, file("no", NULL), NULL, why, sizeof why),
+        SLU_ERR_IO);
+    assert_int_equal(slu_node_config_load(&config, &genesis, directory, NULL, why, sizeof why),
                      SLU_ERR_IO);
-    assert_int_equal(slu_node_config_load(&config, &genesis, directory, why, sizeof why),
-                     SLU_ERR_IO);
+}
+
+static int set_more(void *context, const char *field, const char *value)
+{
+    if (strcmp(field, "word"))
+        return SLU_ERR_NOT_FOUND;
+    if (strlen(value) > 3)
+        return SLU_ERR_CONFIG;
+    strcpy(context, value);
+    return SLU_OK;
+}
+
+static void test_config_section_of_the_callers(void **state)
+{
+    (void)state;
+    char word[4] = "", why[512];
+    struct slu_node_config config;
+    struct slu_config_section more = {"more", set_more, word};
+    file("g.json", GOOD);
+    const char *path = file("m.conf", NODE_SECTION LISTEN_SECTION "[more]\nword = yes\n");
+    assert_int_equal(slu_node_config_load(&config, &genesis, path, &more, why, sizeof why), SLU_OK);
+    assert_string_equal(word, "yes");
+    assert_int_equal(slu_node_config_load(&config, &genesis, path, NULL, why, sizeof why),
+                     SLU_ERR_CONFIG);
+    path = file("m.conf", "[more]\nwrd = yes\n");
+    assert_int_equal(slu_node_config_load(&config, &genesis, path, &more, why, sizeof why),
+                     SLU_ERR_CONFIG);
+    assert_non_null(strstr(why, "m.conf:2: more.wrd: no such field"));
+    path = file("m.conf", "[more]\nword = long\n");
+    assert_int_equal(slu_node_config_load(&config, &genesis, path, &more, why, sizeof why),
+                     SLU_ERR_CONFIG);
+    assert_non_null(strstr(why, "m.conf:2: more.word: not 'long'"));
 }
 
 /* ---- keys ---- */
@@ -321,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_genesis_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_config_good, setup, teardown),
         cmocka_unit_test_setup_teardown(test_config_errors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_config_section_of_the_callers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key_file_content, setup, teardown),
     };

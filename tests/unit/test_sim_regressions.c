@@ -21,7 +21,7 @@
  *     one side holding N(v), the other Z(v)          test_one_side_holds_n_the_other_z
  *     one certificate answering many requests        test_certificates_answer_in_proportion
  *     divergence under pruning                       test_no_divergence_under_pruning
- *     a stream that skips a block on an error        real processes: integration/test_subscribe.py
+ *     a stream that skips a block on an error        unit/test_node_stream.c
  *     a forced id without a certificate              test_inbox_guards.c: test_f_plus_one_holds_certify
  *     an old id listed again                         test_inbox_guards.c: test_an_old_id_listed_again */
 #include <setjmp.h>

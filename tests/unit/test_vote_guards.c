@@ -161,7 +161,7 @@ static void test_q_peers_stand_by_an_incarnation(void **state)
     freeze_as(c, 2, 1);
     freeze_as(c, 3, 9);
     assert_true(c->rejoining);
-    assert_int_equal(c->incarnation, 9);
+    assert_int_equal(c->rejoin_as, 9);
     freeze_as(c, 1, 9);
     freeze_as(c, 1, 9);
     freeze_as(c, 3, 10); /* it is fixed by now */

@@ -1,0 +1,34 @@
+/* Sums of multiples, s_0 P_0 + s_1 P_1 + ..., for PUBLIC points and scalars, in variable time.
+ *
+ *     slu_msm        Straus: all terms share the doublings; each has its odd multiples and a digit
+ *                    at few places (width-w NAF). For a few terms.
+ *     slu_msm_many   Pippenger: per window of c bits each point goes into the bucket of its digit,
+ * and the buckets are summed with their weights. One addition per term and window, for hundreds of
+ * terms.
+ *
+ * Scalars are little-endian and below 2^bits with bits <= 253; short ones cost less. Results are
+ * right for any points of the curve. No allocation but the workspace; any thread, one per
+ * workspace. */
+#ifndef SLU_CRYPTO_MSM_H
+#define SLU_CRYPTO_MSM_H
+
+#include "crypto/group.h"
+
+/** The longest slu_msm that shares one run of doublings; longer ones take several. */
+#define SLU_MSM_RUN_MAX 32u
+
+/** out = the sum of `count` terms; 0 terms: the identity. */
+void slu_msm(struct slu_point *out, const struct slu_point *points, const uint8_t (*scalars32)[32],
+             size_t count, unsigned bits);
+
+struct slu_msm_work;
+/** Room for slu_msm_many of up to `terms_max` terms (160 bytes each). NULL when memory is refused.
+ */
+struct slu_msm_work *slu_msm_work_new(size_t terms_max);
+void slu_msm_work_free(struct slu_msm_work *work);
+/** As slu_msm, at most `terms_max` terms; few terms go to slu_msm. Points must have Z = 1, as
+ * slu_ristretto_read leaves them. */
+void slu_msm_many(struct slu_msm_work *work, struct slu_point *out, const struct slu_point *points,
+                  const uint8_t (*scalars32)[32], size_t count, unsigned bits);
+
+#endif

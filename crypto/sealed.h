@@ -1,0 +1,80 @@
+/* Sealed bodies as a node and a subscriber see them: read, check, open, and check what somebody
+ * else opened (docs/CRYPTO.md clauses 4.5 to 6.4).
+ *
+ *     slu_sealed_read ─▶ slu_sealed_valid (at admission and delivery) ─▶ the block is final ─▶
+ *     shares (crypto/share.h) ─▶ slu_combine (crypto/lagrange.h) ─▶ slu_sealed_open
+ *                                                        anybody: slu_opening_ok, without shares
+ *
+ * All of it is public data once it may run: variable time but for the cipher. Any thread. */
+#ifndef SLU_CRYPTO_SEALED_H
+#define SLU_CRYPTO_SEALED_H
+
+#include "crypto/group.h"
+#include "crypto/seal.h"
+
+/** A sealed body, in place. */
+struct slu_sealed {
+    struct slu_label label;
+    const uint8_t *key_id32;
+    const uint8_t *r32, *r_bar32, *e16, *z32;
+    const uint8_t *c;
+    size_t c_len;
+};
+
+/** What of a valid one is needed again. */
+struct slu_sealed_checked {
+    struct slu_point r; /* Z = 1 */
+    uint8_t lh[32];
+};
+
+/** Why an entry has no content. Numbers are part of what is released: never renumbered. */
+enum slu_void {
+    SLU_OPENED = 0,
+    SLU_VOID_TAG = 1,  /* c does not open under S */
+    SLU_VOID_SEED = 2, /* rho and M do not give this R and S */
+    SLU_VOID_FORM = 3, /* M is not a message */
+};
+
+/** M, in place. */
+struct slu_sealed_message {
+    uint64_t rollup;
+    const uint8_t *payload;
+    uint32_t payload_len;
+};
+
+/** docs/CRYPTO.md clause 4.5 and the parts of 4.6 that need no arithmetic. Errors: MALFORMED. */
+SLU_MUST_USE int slu_sealed_read(struct slu_sealed *out, const uint8_t *body, size_t body_len,
+                                 uint64_t valid_until_ms);
+
+/** A node's tables for one key: the generators and Y, 0.9 MB. Immutable: any thread. */
+struct slu_opening_key;
+/** NULL when memory is refused or the key's Y is no element. */
+struct slu_opening_key *slu_opening_key_new(const struct slu_seal_key *key);
+void slu_opening_key_free(struct slu_opening_key *key);
+const struct slu_seal_key *slu_opening_key_public(const struct slu_opening_key *key);
+
+/** The arithmetic of docs/CRYPTO.md clause 4.6. */
+bool slu_sealed_valid(const struct slu_opening_key *key, struct slu_sealed_checked *out,
+                      const struct slu_sealed *sealed);
+
+/** docs/CRYPTO.md clause 6.2: opens with S = `s`. `plain` has room for c_len - 16 bytes and holds
+ * rho | M afterwards; `message` points into it, and is set when the result is SLU_OPENED only. */
+enum slu_void slu_sealed_open(const struct slu_opening_key *key, uint8_t *plain,
+                              struct slu_sealed_message *message, const struct slu_sealed *sealed,
+                              const struct slu_sealed_checked *checked, const struct slu_point *s);
+
+/** docs/CRYPTO.md clause 6.3: whether `result` is final, given that the shares' proofs were checked
+ * or not. When it is not: check them, and open again with k good ones. */
+bool slu_open_settled(enum slu_void result, bool shares_good);
+
+/** docs/CRYPTO.md clause 4.2: whether `bytes` are a message. Errors: MALFORMED. */
+SLU_MUST_USE int slu_sealed_message_read(struct slu_sealed_message *out, const uint8_t *bytes,
+                                         size_t len);
+
+/** docs/CRYPTO.md clause 6.4: whether `payload` for `rollup` with `rho32` is what `sealed`
+ * contains, without shares or tables. `scratch` has room for c_len bytes. */
+bool slu_opening_ok(const struct slu_seal_key *key, const struct slu_sealed *sealed,
+                    const uint8_t rho32[32], uint64_t rollup, const uint8_t *payload,
+                    size_t payload_len, uint8_t *scratch);
+
+#endif

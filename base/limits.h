@@ -57,6 +57,7 @@
 #define SLU_REPORT_VIEWS      16u   /* views whose reports are held */
 #define SLU_PENDING_BLOCKS    2048u /* blocks above the last final one */
 #define SLU_FINAL_BLOCKS      1024u /* final blocks not delivered yet */
+#define SLU_INCARNATION_MAX   (1u << 31) /* that a rejoining node believes */
 #define SLU_OWN_PENDING_MAX   262144u /* own transactions that are not delivered yet */
 #define SLU_SUBMIT_TXS_MAX    16384u  /* transactions in one submission */
 #define SLU_QUERY_IDS_MAX     1024u   /* ids in one query */

@@ -2,12 +2,14 @@
  * before.
  *
  *     lost node                         every peer
- *        | ---- REJOIN(nonce) ----------> |  from now on acks nothing of the lane below incarnation
- * k | <--- entry certificate ------- |  (durable first) | <--- FREEZE(k, highest ack) -- |
+ *        | ---- REJOIN(nonce) ----------> |  from now on acks nothing of the lane below incarnation k
+ *        | <--- entry certificate ------- |  (durable first)
+ *        | <--- FREEZE(k, highest ack) -- |
+ *        | ---- REJOIN(nonce, max k) ---> |  to those who said less: they raise theirs
  *
- * With q freezes: it votes only above the highest view that it could enter, plus one; whatever of
- * its old lane could ever be certified is at or below the highest ack among them, so it continues
- * its lane from there, with batches of incarnation k. */
+ * With q freezes at the highest k of the first q: it votes only above the highest view that it could
+ * enter, plus one; whatever of its old lane could ever be certified is at or below the highest ack
+ * among them, so it continues its lane from there, with batches of incarnation k. */
 #include <string.h>
 
 #include "consensus/state.h"
@@ -31,9 +33,10 @@ void slu_rejoin_tick(struct slu_core *c)
     struct slu_message *m = c->scratch;
     m->kind = SLU_MSG_REJOIN;
     m->rejoin.node = c->self;
+    m->rejoin.incarnation = c->rejoin_as;
     memcpy(m->rejoin.nonce, c->rejoin_nonce, 32);
     for (uint16_t j = 0; j < c->n; j++)
-        if (j != c->self && !(c->froze >> j & 1))
+        if (j != c->self && (!(c->froze >> j & 1) || c->froze_as[j] < c->rejoin_as))
             slu_fx_send(c, j, m);
 }
 
@@ -57,8 +60,9 @@ void slu_rejoin_on_request(struct slu_core *c, const struct slu_rejoin *rejoin, 
     if (rejoin->node != from || from == c->self || c->rejoining || c->view < c->voted_view)
         return; /* after a restart: it asks again, when I can show the view that I was in */
     struct slu_lane *lane = &c->lanes[from];
-    if (!slu_digest_is(lane->frozen_nonce, rejoin->nonce)) {
-        lane->frozen_below = next_incarnation(lane);
+    bool known = slu_digest_is(lane->frozen_nonce, rejoin->nonce);
+    if (!known || lane->frozen_below < rejoin->incarnation) {
+        lane->frozen_below = known ? rejoin->incarnation : next_incarnation(lane);
         memcpy(lane->frozen_nonce, rejoin->nonce, 32);
         struct slu_writer w = slu_writer_of(slu_fx_take(c, 36), 36);
         slu_write_u32(&w, lane->frozen_below);
@@ -97,6 +101,7 @@ static void persist_rejoin(struct slu_core *c, bool lane_open)
 static void complete(struct slu_core *c)
 {
     c->rejoining = false;
+    c->incarnation = c->rejoin_as;
     if (c->view + 1 > c->vote_floor)
         c->vote_floor = c->view + 1;
     c->lane_open_ms = c->now_ms + UINT64_C(20) * c->g->params.standstill_ms;
@@ -106,16 +111,36 @@ static void complete(struct slu_core *c)
     slu_view_progress(c);
 }
 
+static uint32_t highest_claim(const struct slu_core *c)
+{
+    uint32_t highest = 1;
+    for (uint16_t j = 0; j < c->n; j++)
+        if (c->froze >> j & 1 && c->froze_as[j] > highest)
+            highest = c->froze_as[j];
+    return highest;
+}
+
 void slu_rejoin_on_freeze(struct slu_core *c, const struct slu_freeze *freeze)
 {
     if (!c->rejoining || freeze->lane != c->self || freeze->node == c->self ||
-        !slu_digest_is(freeze->nonce, c->rejoin_nonce))
+        !slu_digest_is(freeze->nonce, c->rejoin_nonce) ||
+        freeze->incarnation > SLU_INCARNATION_MAX)
         return;
     c->froze |= UINT64_C(1) << freeze->node;
     c->freezes[freeze->node] = freeze->tip;
-    if (freeze->incarnation > c->incarnation)
-        c->incarnation = freeze->incarnation;
-    if ((uint32_t)__builtin_popcountll(c->froze) >= c->q)
+    c->froze_as[freeze->node] = freeze->incarnation;
+    if ((uint32_t)__builtin_popcountll(c->froze) < c->q)
+        return;
+    /* The highest of the first q; then q of them must stand by it, durably, or a peer who alone said
+     * so could say it again when the disk is lost again, and the lane would fork in one incarnation. */
+    if (c->rejoin_as == 0) {
+        c->rejoin_as = highest_claim(c);
+        c->rejoin_due_ms = c->now_ms;
+    }
+    uint16_t standing = 0;
+    for (uint16_t j = 0; j < c->n; j++)
+        standing += (uint16_t)(c->froze >> j & 1 && c->froze_as[j] >= c->rejoin_as);
+    if (standing >= c->q)
         complete(c);
 }
 

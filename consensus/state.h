@@ -292,6 +292,8 @@ struct slu_core {
     uint8_t rejoin_nonce[32];
     uint64_t rejoin_due_ms;    /* when to ask again */
     uint64_t froze;            /* nodes whose freeze I have */
+    uint32_t rejoin_as;        /* the incarnation that q must stand by; 0: not known yet */
+    uint32_t froze_as[SLU_NODES_MAX]; /* below which incarnation each of them acks nothing */
     struct slu_tip *freezes;   /* n of them: each node's highest ack of my lane */
     bool lane_closed;          /* own lane may not grow until its old tip is back */
     uint64_t lane_open_ms;     /* when claims that nobody could prove are dropped */

@@ -34,12 +34,14 @@ void slu_rejoin_write(struct slu_writer *w, const struct slu_rejoin *rejoin)
 {
     slu_write_u16(w, rejoin->node);
     slu_write_bytes(w, rejoin->nonce, 32);
+    slu_write_u32(w, rejoin->incarnation);
 }
 
 int slu_rejoin_read(struct slu_reader *r, const struct slu_genesis *g, struct slu_rejoin *rejoin)
 {
     rejoin->node = slu_read_u16(r);
     slu_read_copy(r, rejoin->nonce, 32);
+    rejoin->incarnation = slu_read_u32(r);
     if (r->failed)
         return SLU_ERR_MALFORMED;
     return rejoin->node < g->n ? SLU_OK : SLU_ERR_MISMATCH;

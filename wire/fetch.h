@@ -36,10 +36,11 @@ void slu_fetch_write(struct slu_writer *w, const struct slu_fetch *fetch);
 SLU_MUST_USE int slu_fetch_read(struct slu_reader *r, const struct slu_genesis *g,
                                 struct slu_fetch *fetch);
 
-/** "I lost my disk": asks every peer for a freeze of my lane. */
+/** "I lost my disk": asks every peer for a freeze of my lane, below `incarnation` at least. */
 struct slu_rejoin {
     uint16_t node;
     uint8_t nonce[32];
+    uint32_t incarnation; /* 0: not known yet */
 };
 
 /** "I ack nothing more of this lane below `incarnation`; the highest I acked is `tip`." Signed.
@@ -55,7 +56,7 @@ struct slu_freeze {
     uint8_t digest[32]; /* derived: what is signed */
 };
 
-#define SLU_REJOIN_BYTES (2u + 32u)
+#define SLU_REJOIN_BYTES (2u + 32u + 4u)
 #define SLU_FREEZE_BYTES (4u + 2u + 2u + 4u + 32u + 40u + 64u)
 
 void slu_rejoin_write(struct slu_writer *w, const struct slu_rejoin *rejoin);

@@ -118,8 +118,8 @@ static void test_allowed(void **state)
     strike(&stage);
 }
 
-/* The floor of a node that lost its disk counts on its peers to show the view that they voted in: one
- * that is not back there after a restart does not answer yet (clause 8.2). */
+/* The floor of a node that lost its disk counts on its peers to show the view that they voted in:
+ * one that is not back there after a restart does not answer yet (clause 8.2). */
 static void test_freeze_waits_for_the_voted_view(void **state)
 {
     (void)state;
@@ -139,6 +139,47 @@ static void test_freeze_waits_for_the_voted_view(void **state)
     struct slu_vote vote = {.kind = SLU_NULLIFY, .view = stage.slot->view};
     slu_vote_restore(c, &vote);
     assert_int_equal(c->voted_view, stage.slot->view);
+    strike(&stage);
+}
+
+static void freeze_as(struct slu_core *c, uint16_t node, uint32_t incarnation)
+{
+    struct slu_freeze freeze = {.node = node, .lane = c->self, .incarnation = incarnation};
+    memcpy(freeze.nonce, c->rejoin_nonce, 32);
+    slu_rejoin_on_freeze(c, &freeze);
+}
+
+/* An incarnation that one peer alone named is not used before q stand by it. */
+static void test_q_peers_stand_by_an_incarnation(void **state)
+{
+    (void)state;
+    struct stage stage = set();
+    struct slu_core *c = stage.core;
+    c->rejoining = true;
+    freeze_as(c, 3, SLU_INCARNATION_MAX + 1); /* nobody believes that */
+    freeze_as(c, 1, 1);
+    freeze_as(c, 2, 1);
+    freeze_as(c, 3, 9);
+    assert_true(c->rejoining);
+    assert_int_equal(c->rejoin_as, 9);
+    freeze_as(c, 1, 9);
+    freeze_as(c, 1, 9);
+    freeze_as(c, 3, 10); /* it is fixed by now */
+    assert_true(c->rejoining);
+    freeze_as(c, 2, 9);
+    assert_false(c->rejoining);
+    assert_int_equal(c->incarnation, 9);
+    strike(&stage);
+    stage = set(); /* what a peer does about it */
+    struct slu_rejoin rejoin = {.node = 2, .nonce = {1}};
+    slu_rejoin_on_request(stage.core, &rejoin, 2);
+    assert_int_equal(stage.core->lanes[2].frozen_below, 1);
+    slu_rejoin_on_request(stage.core, &rejoin, 2); /* the same again */
+    assert_int_equal(stage.core->lanes[2].frozen_below, 1);
+    rejoin.incarnation = 9;
+    slu_rejoin_on_request(stage.core, &rejoin, 2);
+    assert_int_equal(stage.core->lanes[2].frozen_below, 9);
+    assert_true(stage.sim->effects->promises);
     strike(&stage);
 }
 
@@ -288,10 +329,14 @@ static void test_acks_of_one_node_support_one_fork(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nullify),  cmocka_unit_test(test_finalize),
-        cmocka_unit_test(test_allowed),  cmocka_unit_test(test_restore),
-        cmocka_unit_test(test_ancestry), cmocka_unit_test(test_acks_of_one_node_support_one_fork),
+        cmocka_unit_test(test_nullify),
+        cmocka_unit_test(test_finalize),
+        cmocka_unit_test(test_allowed),
+        cmocka_unit_test(test_restore),
+        cmocka_unit_test(test_ancestry),
+        cmocka_unit_test(test_acks_of_one_node_support_one_fork),
         cmocka_unit_test(test_freeze_waits_for_the_voted_view),
+        cmocka_unit_test(test_q_peers_stand_by_an_incarnation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

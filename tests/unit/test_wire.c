@@ -223,6 +223,7 @@ static void fill(struct slu_message *m, enum slu_message_kind kind)
     case SLU_MSG_REJOIN:
         m->rejoin.node = 3;
         memset(m->rejoin.nonce, 0x79, 32);
+        m->rejoin.incarnation = 4;
         break;
     case SLU_MSG_FREEZE:
         m->freeze =

@@ -1,6 +1,7 @@
-/* sim: runs seeds of the simulator (tests/sim/sim.h). With --behaviour, f nodes of every run deviate
- * like that (byzantine/behaviour.h; the option may be given several times). Exit 0: all held; 1: a
- * violation, with its seed and trace, or a behaviour that never did anything; 2: usage. */
+/* sim: runs seeds of the simulator (tests/sim/sim.h). With --behaviour, f nodes of every run
+ * deviate like that (byzantine/behaviour.h; the option may be given several times). Exit 0: all
+ * held; 1: a violation, with its seed and trace, or a behaviour that never did anything; 2: usage.
+ */
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -220,7 +221,8 @@ static int add_behaviour(struct options *o, const char *word)
         value = "client-1";
     if (!equals && !strcmp(name, slu_behaviour_name(SLU_DELAY_MS)))
         value = "200";
-    snprintf(o->behaviour_words + words, sizeof o->behaviour_words - words, " --behaviour %s", word);
+    snprintf(o->behaviour_words + words, sizeof o->behaviour_words - words, " --behaviour %s",
+             word);
     behaviour_words = o->behaviour_words;
     return slu_behaviours_set(&o->behaviours, name, value);
 }

@@ -91,7 +91,7 @@ struct sim_plan {
 
     enum sim_role roles[SIM_NODES_MAX];
     struct slu_behaviours behaviours[SIM_NODES_MAX]; /* of SIM_DEVIANT nodes */
-    uint32_t byz_permille[16]; /* habits, see byz.h */
+    uint32_t byz_permille[16];                       /* habits, see byz.h */
     int64_t skew_ms[SIM_NODES_MAX];
     uint32_t clock_jump_permille; /* per submission */
     uint64_t leap_at_ms;          /* all clocks jump ahead by leap_ms; 0: never */

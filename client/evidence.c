@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "client/command.h"
+#include "client/offence.h"
+#include "client/outline.h"
 #include "client/session.h"
 #include "client/text.h"
 #include "sluice/error.h"
@@ -17,23 +19,25 @@ static const char usage[] =
     "usage: sluice evidence --node URL[,URL...] [--dir D]\n"
     "\n"
     "Prints one JSON line for each piece of evidence that the node holds:\n"
-    "  {\"offence\",\"offender\",\"bytes\"}\n"
+    "  {\"id\",\"offence\",\"offender\",\"at\",\"bytes\"}\n"
+    "`at` is the lane position of two batches, or the view of two votes.\n"
     "Each proves itself with the genesis alone: `sluice verify FILE --genesis G`.\n"
     "\n"
     "  --node URL,...  nodes to ask, the next one when one is dead\n"
-    "  --dir D         also write each to D/OFFENCE-OFFENDER.evidence\n"
+    "  --dir D         also write each to D/ID.evidence\n"
     "\n"
-    "Exit: 0 answered, 1 no node, 2 refused, or D cannot be written.\n";
+    "Exit: 0 answered, 1 no node, 2 refused, or D cannot be written, 3 something is no evidence.\n";
 
 #define ANSWER_MS 10000u
 
-static int save(const char *dir, const char *offence, unsigned offender,
-                const ProtobufCBinaryData *item)
+static int save(const char *dir, const char *id_hex, const ProtobufCBinaryData *item)
 {
     char path[1024];
     if (mkdir(dir, 0755) != 0 && errno != EEXIST)
         return slu_complain("evidence", SLU_EXIT_NOT_ALL, "--dir: %s: %s", dir, strerror(errno));
-    snprintf(path, sizeof path, "%s/%s-%u.evidence", dir, offence, offender);
+    int len = snprintf(path, sizeof path, "%s/%s.evidence", dir, id_hex);
+    if (len < 0 || (size_t)len >= sizeof path)
+        return slu_complain("evidence", SLU_EXIT_NOT_ALL, "--dir: %s: too long", dir);
     FILE *file = fopen(path, "wb");
     bool ok = file && fwrite(item->data, 1, item->len, file) == item->len;
     ok = file && fclose(file) == 0 && ok;
@@ -41,26 +45,36 @@ static int save(const char *dir, const char *offence, unsigned offender,
               : slu_complain("evidence", SLU_EXIT_NOT_ALL, "--dir: %s: %s", path, strerror(errno));
 }
 
-static int print_all(const Slu__Client__EvidenceReply *reply, const char *dir)
+static int print_one(struct slu_text *text, const struct slu_genesis *outline,
+                     const ProtobufCBinaryData *item, const char *dir)
 {
+    struct slu_evidence evidence;
+    char id[65];
+    int rc = slu_evidence_read(&evidence, outline, item->data, item->len);
+    if (rc)
+        return slu_complain("evidence", SLU_EXIT_LIE, "the node gave something that is none: %s",
+                            slu_strerror(rc));
+    slu_hex_encode(id, evidence.id, 32);
+    slu_text_add(text, "{\"id\":\"");
+    slu_text_add(text, id);
+    slu_text_add(text, "\",");
+    slu_offence_json(text, &evidence);
+    slu_text_add(text, ",\"bytes\":\"0x");
+    slu_text_add_hex(text, item->data, item->len);
+    slu_text_add(text, "\"}\n");
+    return dir ? save(dir, id, item) : SLU_EXIT_OK;
+}
+
+static int print_all(const Slu__Client__EvidenceReply *reply, const uint8_t chain_id32[32],
+                     const char *dir)
+{
+    static struct slu_genesis outline;
     struct slu_text text = {0};
     int code = SLU_EXIT_OK;
-    for (size_t i = 0; i < reply->n_items && code == SLU_EXIT_OK; i++) {
-        const ProtobufCBinaryData *item = &reply->items[i];
-        struct slu_reader r = slu_reader_of(item->data, item->len);
-        uint8_t offence = slu_read_u8(&r);
-        uint16_t offender = slu_read_u16(&r);
-        const char *name =
-            offence < SLU_OFFENCES ? slu_offence_name((enum slu_offence)offence) : "unknown";
-        slu_text_add(&text, "{\"offence\":\"");
-        slu_text_add(&text, name);
-        slu_text_add(&text, "\",\"offender\":");
-        slu_text_add_number(&text, offender);
-        slu_text_add(&text, ",\"bytes\":\"0x");
-        slu_text_add_hex(&text, item->data, item->len);
-        slu_text_add(&text, "\"}\n");
-        if (dir)
-            code = save(dir, name, offender, item);
+    slu_outline(&outline, chain_id32);
+    for (size_t i = 0; i < reply->n_items; i++) {
+        int one = print_one(&text, &outline, &reply->items[i], dir);
+        code = code == SLU_EXIT_OK ? one : code;
     }
     if (!slu_text_write(&text, stdout))
         code = slu_complain("evidence", SLU_EXIT_NO_NODE, "standard output cannot be written");
@@ -80,9 +94,12 @@ static int ask(struct slu_session *session, const char *dir)
         return slu_complain("evidence", SLU_EXIT_NO_NODE, "no answer: %s", slu_strerror(rc));
     int code;
     if (reply->body_case == SLU__CLIENT__REPLY__BODY_EVIDENCE)
-        code = print_all(reply->evidence, dir);
+        code = print_all(reply->evidence, slu_session_chain_id32(session), dir);
+    else if (reply->body_case == SLU__CLIENT__REPLY__BODY_ERROR)
+        code = slu_complain("evidence", SLU_EXIT_NOT_ALL, "%s: %s", reply->error->code,
+                            reply->error->text);
     else
-        code = slu_complain("evidence", SLU_EXIT_NOT_ALL, "the node answered something else");
+        code = slu_complain("evidence", SLU_EXIT_NO_NODE, "the node answered something else");
     slu_reply_free(reply);
     return code;
 }

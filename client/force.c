@@ -12,6 +12,7 @@
 
 #include "client/command.h"
 #include "client/hex_lines.h"
+#include "client/outline.h"
 #include "client/place.h"
 #include "client/receipts.h"
 #include "client/stage.h"
@@ -29,14 +30,14 @@ static const char usage[] =
     "each:\n"
     "  {\"id\",\"status\",\"reason\",\"work\",\"receipts\":[{\"node\",\"time_ms\",\"height\","
     "\"bytes\"}]}\n"
-    "  with --wait also \"outcome\", \"height\", \"index\", \"due_height\" when ordered\n"
+    "  with --wait also \"outcome\", and \"height\", \"index\", \"due_height\" when ordered\n"
     "\n"
     "  --node URL,...       takers, tried in order; the others are asked for receipts\n"
     "  --receipts N         receipts to collect [f+1]\n"
     "  --genesis FILE       verify the receipts' signatures\n"
-    "  --valid-for SECONDS  how long it may take to be queued [20]\n"
+    "  --valid-for SECONDS  how long the work and the way into the queue may take [20]\n"
     "\n"
-    "Exit: 0 all accepted (and ordered), 1 no node, 2 some not.\n";
+    "Exit: 0 all accepted (and ordered), 1 no node, 2 some not, 3 a receipt does not verify.\n";
 
 #define ANSWER_MS     10000u
 #define TRIES_MAX     4u /* prices may rise while the work is done */
@@ -54,16 +55,17 @@ struct options {
 
 struct forcer {
     struct options options;
-    struct slu_genesis genesis; /* whole with --genesis; else only its chain_id */
+    struct slu_genesis genesis; /* whole with --genesis; else what is known without (outline.h) */
     struct slu_session *sessions[SLU_URLS_MAX];
     uint64_t hashes_per_s;
+    int code; /* of all lines so far */
     struct slu_text text;
     uint8_t envelope[SLU_TX_HEAD_BYTES + SLU_TX_BYTES_MAX_CAP];
 };
 
 struct outcome {
     uint8_t id[32];
-    bool accepted, ordered;
+    bool has_id, reached, accepted, ordered;
     char reason[64];
     uint64_t work, valid_until_ms;
     struct slu_receipts receipts;
@@ -102,17 +104,23 @@ static void measure(struct forcer *f)
     f->hashes_per_s = done * 1000u / (slu_now_ms() - began);
 }
 
-static void mine(struct forcer *f, const uint8_t id32[32], struct slu_postage *postage,
-                 uint64_t work)
+/* False: it would take, or has taken, longer than the transaction is valid. */
+static bool mine(struct forcer *f, const uint8_t id32[32], struct slu_postage *postage,
+                 uint64_t work, bool first)
 {
-    bool terminal = isatty(STDERR_FILENO);
-    uint64_t told = 0, began = slu_now_ms(), done = 0;
+    bool terminal = isatty(STDERR_FILENO), paid;
+    uint64_t told = 0, began = slu_now_ms(), done = 0, limit_ms = f->options.valid_for_s * 1000u;
     double seconds = (double)work / (double)(f->hashes_per_s ? f->hashes_per_s : 1);
-    fprintf(stderr, "postage: %llu hashes, about %.1f s of one core here\n",
-            (unsigned long long)work, seconds);
-    while (!slu_postage_mine(&f->genesis, id32, postage, work, SLICE_TRIES)) {
+    if (terminal || first)
+        fprintf(stderr, "postage: %llu hashes, about %.1f s of one core here\n",
+                (unsigned long long)work, seconds);
+    if (seconds * 1000.0 > (double)limit_ms)
+        return false;
+    while (!(paid = slu_postage_mine(&f->genesis, id32, postage, work, SLICE_TRIES))) {
         done += SLICE_TRIES;
         uint64_t now = slu_now_ms();
+        if (now - began > limit_ms)
+            break;
         if (terminal && now - told >= PROGRESS_MS) {
             told = now;
             fprintf(stderr, "\rpostage: %llu of about %llu hashes, %.1f s ",
@@ -122,6 +130,7 @@ static void mine(struct forcer *f, const uint8_t id32[32], struct slu_postage *p
     }
     if (told)
         fputs("\n", stderr);
+    return paid;
 }
 
 /* ---- one transaction ---- */
@@ -149,7 +158,10 @@ static uint32_t make_envelope(struct forcer *f, const uint8_t *payload, size_t l
     struct slu_writer w = slu_writer_of(f->envelope, sizeof f->envelope);
     if (!out->valid_until_ms) {
         uint64_t until = stream_ms + f->options.valid_for_s * 1000u;
+        uint64_t last = (stream_ms + f->genesis.params.dedup_window_ms) / 1000u * 1000u;
         out->valid_until_ms = (until + 999u) / 1000u * 1000u;
+        if (committee(f) && out->valid_until_ms > last)
+            out->valid_until_ms = last;
     }
     slu_tx_write(&w, f->options.rollup, out->valid_until_ms, SLU_TX_PLAIN, payload, (uint32_t)len);
     struct slu_reader r = slu_reader_of(f->envelope, slu_writer_len(&w));
@@ -157,26 +169,60 @@ static uint32_t make_envelope(struct forcer *f, const uint8_t *payload, size_t l
     if (w.failed || !slu_tx_read(&r, &tx))
         return 0;
     slu_tx_id(out->id, &f->genesis, &tx);
+    out->has_id = true;
     return tx.bytes_len;
 }
 
-/* True: this node has answered for good. False: another one is worth trying. */
-static bool force_at(struct forcer *f, struct slu_session *session, const uint8_t *payload,
-                     size_t len, struct outcome *out)
+static void keep_receipt(struct forcer *f, struct outcome *out,
+                         const Slu__Client__ForceReply *reply, size_t url)
 {
+    int rc = slu_receipts_add(&out->receipts, reply, out->id, committee(f));
+    if (rc && rc != SLU_ERR_NOT_FOUND)
+        f->code = slu_complain("submit", SLU_EXIT_LIE, "%s: its receipt is not good: %s",
+                               f->options.urls.at[url], slu_strerror(rc));
+}
+
+/* What the taker said. True: it wants other postage. */
+static bool on_answer(struct forcer *f, struct outcome *out, const Slu__Client__Reply *reply,
+                      size_t url, uint64_t *price)
+{
+    if (reply->body_case == SLU__CLIENT__REPLY__BODY_ERROR)
+        snprintf(out->reason, sizeof out->reason, "%s", reply->error->code);
+    else if (reply->body_case != SLU__CLIENT__REPLY__BODY_FORCE)
+        snprintf(out->reason, sizeof out->reason, "malformed_reply");
+    if (reply->body_case != SLU__CLIENT__REPLY__BODY_FORCE)
+        return false;
+    out->accepted = reply->force->accepted;
+    snprintf(out->reason, sizeof out->reason, "%s", reply->force->reason);
+    *price = reply->force->work;
+    if (out->accepted)
+        keep_receipt(f, out, reply->force, url);
+    return !out->accepted && !strcmp(out->reason, "postage");
+}
+
+/* Tries one taker. What it refuses, another one may take. */
+static void force_at(struct forcer *f, size_t url, const uint8_t *payload, size_t len,
+                     struct outcome *out)
+{
+    struct slu_session *session = session_of(f, url);
     uint64_t price = 0;
-    for (uint32_t tries = 0; tries < TRIES_MAX; tries++) {
+    out->reached |= session != NULL;
+    for (uint32_t tries = 0; session && tries < TRIES_MAX; tries++) {
         Slu__Client__Reply *terms = terms_of(session, (uint32_t)(SLU_TX_HEAD_BYTES + len));
         if (!terms) {
-            snprintf(out->reason, sizeof out->reason, "no answer");
-            return false;
+            snprintf(out->reason, sizeof out->reason, "no_answer");
+            return;
         }
+        bool first = !out->has_id;
         uint32_t bytes = make_envelope(f, payload, len, terms->terms->block_time_ms, out);
         struct slu_postage postage = {.height = terms->terms->height};
         memcpy(postage.block, terms->terms->block.data, 32);
         out->work = terms->terms->work > price ? terms->terms->work : price;
         slu_reply_free(terms);
-        mine(f, out->id, &postage, out->work);
+        if (!mine(f, out->id, &postage, out->work, first)) {
+            snprintf(out->reason, sizeof out->reason, "price");
+            return;
+        }
         Slu__Client__Force force = SLU__CLIENT__FORCE__INIT;
         Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
         Slu__Client__Reply *reply;
@@ -187,42 +233,37 @@ static bool force_at(struct forcer *f, struct slu_session *session, const uint8_
         request.body_case = SLU__CLIENT__REQUEST__BODY_FORCE;
         request.force = &force;
         if (slu_session_call(session, &request, &reply, ANSWER_MS)) {
-            snprintf(out->reason, sizeof out->reason, "no answer");
-            return false;
+            snprintf(out->reason, sizeof out->reason, "no_answer");
+            return;
         }
-        bool mine_again = false;
-        if (reply->body_case == SLU__CLIENT__REPLY__BODY_FORCE) {
-            out->accepted = reply->force->accepted;
-            snprintf(out->reason, sizeof out->reason, "%s", reply->force->reason);
-            mine_again = !strcmp(out->reason, "postage");
-            price = reply->force->work;
-            (void)slu_receipts_add(&out->receipts, reply->force, out->id, committee(f));
-        }
+        bool again = on_answer(f, out, reply, url, &price);
         slu_reply_free(reply);
-        if (out->accepted)
-            return true;
-        if (!mine_again)
-            return false;
+        if (!again)
+            return;
     }
-    return false;
 }
 
-/* f+1 receipts, or as many as asked for. Relays take a moment, so each is asked again. */
-static void collect(struct forcer *f, struct outcome *out)
+/* f+1 receipts, or as many as asked for. Relays take a moment, so who holds nothing yet is asked
+ * again; who does not answer is not. */
+static void collect(struct forcer *f, struct outcome *out, size_t taker)
 {
+    bool asked[SLU_URLS_MAX] = {false};
+    size_t left = f->options.urls.count - 1;
+    asked[taker] = true;
     for (uint32_t tries = 0; tries < RECEIPT_TRIES; tries++) {
         for (size_t i = 0; i < f->options.urls.count; i++) {
-            if (out->receipts.count >= f->options.receipts)
+            if (out->receipts.count >= f->options.receipts || left == 0)
                 return;
+            if (asked[i])
+                continue;
             struct slu_session *session = session_of(f, i);
             Slu__Client__Reply *reply = session ? slu_receipt_ask(session, out->id) : NULL;
-            if (!reply)
-                continue;
-            (void)slu_receipts_add(&out->receipts, reply->force, out->id, committee(f));
+            asked[i] = !reply || reply->force->accepted;
+            left -= asked[i];
+            if (reply && reply->force->accepted)
+                keep_receipt(f, out, reply->force, i);
             slu_reply_free(reply);
         }
-        if (out->receipts.count >= f->options.receipts || f->options.urls.count == 1)
-            return;
         nanosleep(&(struct timespec){.tv_nsec = RECEIPT_MS * 1000000L}, NULL);
     }
 }
@@ -257,38 +298,50 @@ static void print_place(struct forcer *f, struct outcome *out)
     slu_text_add(&f->text, ",\"outcome\":\"unknown\"");
 }
 
+static void print_one(struct forcer *f, struct outcome *out)
+{
+    slu_text_add(&f->text, out->has_id ? "{\"id\":\"" : "{\"id\":null");
+    if (out->has_id) {
+        slu_text_add_hex(&f->text, out->id, 32);
+        slu_text_add(&f->text, "\"");
+    }
+    slu_text_add(&f->text, out->accepted ? ",\"status\":\"accepted\",\"reason\":"
+                                         : ",\"status\":\"refused\",\"reason\":");
+    slu_text_add_json(&f->text, out->reason);
+    slu_text_add(&f->text, ",\"work\":");
+    slu_text_add_number(&f->text, out->work);
+    slu_text_add(&f->text, ",\"receipts\":[");
+    for (uint16_t i = 0; i < out->receipts.count; i++) {
+        slu_text_add(&f->text, i ? "," : "");
+        slu_receipt_json(&f->text, &out->receipts.items[i]);
+    }
+    slu_text_add(&f->text, "]");
+    if (f->options.wait && out->accepted)
+        print_place(f, out);
+    slu_text_add(&f->text, "}\n");
+}
+
+/* One line of the input, which `bad_line` says is none when set. False: standard output is gone. */
 static bool force_one(struct forcer *f, const uint8_t *payload, size_t len, const char *bad_line)
 {
     struct outcome out = {0};
-    bool reached = false;
-    snprintf(out.reason, sizeof out.reason, "%s", bad_line ? bad_line : "no node");
+    snprintf(out.reason, sizeof out.reason, "%s", bad_line ? bad_line : "no_node");
     for (size_t i = 0; !bad_line && i < f->options.urls.count && !out.accepted; i++) {
-        struct slu_session *session = session_of(f, i);
-        reached |= session != NULL;
-        if (session && force_at(f, session, payload, len, &out))
-            break;
+        force_at(f, i, payload, len, &out);
+        if (out.accepted)
+            collect(f, &out, i);
     }
-    if (out.accepted)
-        collect(f, &out);
-    slu_text_add(&f->text, "{\"id\":\"");
-    if (reached)
-        slu_text_add_hex(&f->text, out.id, 32);
-    slu_text_add(&f->text, out.accepted ? "\",\"status\":\"accepted\",\"reason\":"
-                                        : "\",\"status\":\"refused\",\"reason\":");
-    slu_text_add_json(&f->text, out.accepted ? "" : out.reason);
-    slu_text_add(&f->text, ",\"work\":");
-    slu_text_add_number(&f->text, out.work);
-    slu_text_add(&f->text, ",\"receipts\":[");
-    for (uint16_t i = 0; i < out.receipts.count; i++) {
-        slu_text_add(&f->text, i ? "," : "");
-        slu_receipt_json(&f->text, &out.receipts.items[i]);
-    }
-    slu_text_add(&f->text, "]");
-    if (f->options.wait && out.accepted)
-        print_place(f, &out);
-    slu_text_add(&f->text, "}\n");
-    (void)slu_text_write(&f->text, stdout);
-    return out.accepted && (!f->options.wait || out.ordered);
+    if (out.accepted && out.receipts.count < f->options.receipts)
+        slu_complain("submit", 0, "%u of %llu receipts: name more nodes, or ask again later",
+                     out.receipts.count, (unsigned long long)f->options.receipts);
+    print_one(f, &out);
+    bool good = out.accepted && (!f->options.wait || out.ordered);
+    if (f->code == SLU_EXIT_OK && !good)
+        f->code = out.reached || bad_line ? SLU_EXIT_NOT_ALL : SLU_EXIT_NO_NODE;
+    if (slu_text_write(&f->text, stdout))
+        return true;
+    f->code = slu_complain("submit", SLU_EXIT_NO_NODE, "standard output cannot be written");
+    return false;
 }
 
 /* ---- the command ---- */
@@ -336,7 +389,8 @@ static bool prepare(struct forcer *f, int *code)
                      f->options.genesis_path);
         return false;
     }
-    memcpy(f->genesis.chain_id, chain, 32);
+    if (!committee(f))
+        slu_outline(&f->genesis, chain);
     uint64_t n = f->options.genesis_path ? f->genesis.n : count_nodes(session);
     if (!f->options.receipts)
         f->options.receipts = (n - 1) / 3 + 1;
@@ -391,22 +445,22 @@ static int force_lines(struct forcer *f, int fd)
     static uint8_t payload[SLU_TX_BYTES_MAX_CAP];
     static struct slu_hex_lines lines;
     char reason[SLU_HEX_REASON_BYTES];
-    bool all = true;
+    bool go_on = true;
     size_t len;
     int rc;
     lines = (struct slu_hex_lines){.fd = fd};
     measure(f);
-    while ((rc = slu_hex_lines_next(&lines, payload, sizeof payload - SLU_TX_HEAD_BYTES, &len,
-                                    reason)) != 0) {
-        if (rc == SLU_ERR_IO || rc == SLU_ERR_MEMORY) {
-            slu_hex_lines_end(&lines);
-            return slu_complain("submit", SLU_EXIT_NO_NODE, "%s: %s", f->options.hex,
-                                slu_strerror(rc));
-        }
-        all &= force_one(f, payload, len, rc < 0 ? reason : NULL);
+    while (go_on && (rc = slu_hex_lines_next(&lines, payload, sizeof payload - SLU_TX_HEAD_BYTES,
+                                             &len, reason)) != 0) {
+        go_on = rc != SLU_ERR_IO && rc != SLU_ERR_MEMORY;
+        if (go_on)
+            go_on = force_one(f, payload, len, rc < 0 ? reason : NULL);
+        else
+            f->code = slu_complain("submit", SLU_EXIT_NO_NODE, "%s: %s", f->options.hex,
+                                   slu_strerror(rc));
     }
     slu_hex_lines_end(&lines);
-    return all ? SLU_EXIT_OK : SLU_EXIT_NOT_ALL;
+    return f->code;
 }
 
 int slu_submit_forced(int argc, char **argv)

@@ -1,12 +1,11 @@
-/* Asking a node where one transaction is, and printing it. */
+/* Asking a node where one transaction is. */
 #ifndef SLU_CLIENT_PLACE_H
 #define SLU_CLIENT_PLACE_H
 
 #include "client/session.h"
-#include "client/text.h"
 
 /** The node's reply with one status for `id32`, waiting at most `wait_ms` for a definite one; free
- * it with slu_reply_free. NULL: no such answer. */
+ * it with slu_reply_free. NULL: no such answer came. */
 Slu__Client__Reply *slu_place_ask(struct slu_session *session, uint8_t id32[32], uint32_t wait_ms);
 
 #endif

@@ -49,14 +49,16 @@ static int ask(struct slu_session *session, uint8_t id32[32])
     struct slu_receipts receipts = {0};
     Slu__Client__Reply *place = slu_place_ask(session, id32, 0);
     Slu__Client__Reply *held = slu_receipt_ask(session, id32);
-    if (!place)
+    if (!place) {
+        slu_reply_free(held);
         return slu_complain("receipt", SLU_EXIT_NO_NODE, "no answer");
+    }
     uint32_t stage = place->query->statuses[0]->stage;
     slu_text_add(&text, "{\"id\":\"");
     slu_text_add_hex(&text, id32, 32);
     slu_text_add(&text, "\",\"state\":\"");
     add_place(&text, place->query->statuses[0]);
-    if (held && slu_receipts_add(&receipts, held->force, id32, NULL)) {
+    if (held && slu_receipts_add(&receipts, held->force, id32, NULL) == 0) {
         slu_text_add(&text, ",\"receipt\":");
         slu_receipt_json(&text, &receipts.items[0]);
     }
@@ -64,8 +66,7 @@ static int ask(struct slu_session *session, uint8_t id32[32])
     bool ok = slu_text_write(&text, stdout);
     slu_text_free(&text);
     slu_reply_free(place);
-    if (held)
-        slu_reply_free(held);
+    slu_reply_free(held);
     if (!ok)
         return slu_complain("receipt", SLU_EXIT_NO_NODE, "standard output cannot be written");
     return stage == SLU_CLIENT_UNKNOWN ? SLU_EXIT_NOT_ALL : SLU_EXIT_OK;

@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "client/outline.h"
 #include "crypto/keyguard.h"
+#include "sluice/error.h"
 
 #define ANSWER_MS 5000u
 
@@ -15,32 +17,28 @@ bool slu_receipt_ok(const struct slu_receipt *receipt, const struct slu_genesis 
     return slu_signature_ok(genesis->nodes[receipt->node].public32, digest, receipt->signature);
 }
 
-/* Without a genesis the number of nodes is not known: reading checks the index against it. */
-static bool read_receipt(struct slu_receipt *out, const ProtobufCBinaryData *bytes)
+int slu_receipts_add(struct slu_receipts *receipts, const Slu__Client__ForceReply *reply,
+                     const uint8_t id32[32], const struct slu_genesis *genesis)
 {
-    struct slu_reader r = slu_reader_of(bytes->data, bytes->len);
-    out->node = slu_read_u16(&r);
-    slu_read_copy(&r, out->id, 32);
-    out->time_ms = slu_read_u64(&r);
-    out->height = slu_read_u64(&r);
-    slu_read_copy(&r, out->signature, 64);
-    return slu_reader_done(&r) && out->node < SLU_NODES_MAX;
-}
-
-bool slu_receipts_add(struct slu_receipts *receipts, const Slu__Client__ForceReply *reply,
-                      const uint8_t id32[32], const struct slu_genesis *genesis)
-{
+    static struct slu_genesis outline;
+    static const uint8_t any_chain[32];
     struct slu_receipt receipt;
-    if (!read_receipt(&receipt, &reply->receipt) || memcmp(receipt.id, id32, 32) != 0 ||
-        receipts->count == SLU_NODES_MAX)
-        return false;
+    struct slu_reader r = slu_reader_of(reply->receipt.data, reply->receipt.len);
+    if (reply->receipt.len == 0)
+        return SLU_ERR_NOT_FOUND;
+    slu_outline(&outline, any_chain);
+    int rc = slu_receipt_read(&r, genesis ? genesis : &outline, &receipt);
+    if (rc || !slu_reader_done(&r))
+        return rc ? rc : SLU_ERR_MALFORMED;
+    if (memcmp(receipt.id, id32, 32) != 0)
+        return SLU_ERR_MISMATCH;
+    if (genesis && !slu_receipt_ok(&receipt, genesis))
+        return SLU_ERR_SIGNATURE;
     for (uint16_t i = 0; i < receipts->count; i++)
         if (receipts->items[i].node == receipt.node)
-            return false;
-    if (genesis && !slu_receipt_ok(&receipt, genesis))
-        return false;
+            return SLU_OK;
     receipts->items[receipts->count++] = receipt;
-    return true;
+    return SLU_OK;
 }
 
 void slu_receipt_json(struct slu_text *text, const struct slu_receipt *receipt)

@@ -13,10 +13,12 @@ struct slu_receipts {
     struct slu_receipt items[SLU_NODES_MAX];
 };
 
-/** Adds the receipt of a ForceReply when it is one for `id32` of a node that has none here yet and,
- * with a `genesis`, its signature verifies. Whether it was added. */
-bool slu_receipts_add(struct slu_receipts *receipts, const Slu__Client__ForceReply *reply,
-                      const uint8_t id32[32], const struct slu_genesis *genesis);
+/** Adds the receipt of a ForceReply unless its node has one here already. `genesis` NULL: its
+ * signature is not checked. Errors: NOT_FOUND (no receipt in it), MALFORMED, MISMATCH (for another
+ * id, of a node that is not in the genesis), SIGNATURE. */
+SLU_MUST_USE int slu_receipts_add(struct slu_receipts *receipts,
+                                  const Slu__Client__ForceReply *reply, const uint8_t id32[32],
+                                  const struct slu_genesis *genesis);
 /** Whether the receipt is signed by the node that it names. */
 bool slu_receipt_ok(const struct slu_receipt *receipt, const struct slu_genesis *genesis);
 /** Appends one as a JSON object. */

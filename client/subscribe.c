@@ -8,6 +8,8 @@
 #include "base/limits.h"
 #include "client/command.h"
 #include "client/heights.h"
+#include "client/offence.h"
+#include "client/outline.h"
 #include "client/session.h"
 #include "client/text.h"
 #include "sluice/error.h"
@@ -19,6 +21,9 @@ static const char usage[] =
     "  "
     "{\"height\",\"time_ms\",\"block\",\"rollup\",\"entries\":[{\"index\",\"id\",\"kind\","
     "\"payload\"}]}\n"
+    "An entry that came through the queue of forced ones has \"forced\":true; evidence is an entry "
+    "of\n"
+    "rollup 0, with \"offence\", \"offender\" and \"at\".\n"
     "Goes on at the next URL, at the next height, when a node dies or stalls.\n"
     "\n"
     "  --node URL,...   nodes to read from, in this order\n"
@@ -46,7 +51,7 @@ struct subscriber {
     struct options *options;
     struct slu_heights heights;
     struct slu_text text;
-    uint8_t chain_id32[32];
+    struct slu_genesis outline; /* of the chain that the first node is of */
     bool has_chain;
     size_t refused; /* URLs in a row that answered below_retention ... */
     size_t bad;     /* ... and connections in a row that broke the rules; a height ends both rows */
@@ -110,8 +115,10 @@ static bool parse(int argc, char **argv, struct options *o, int *code)
 
 /* ---- printing ---- */
 
-static void add_entry(struct slu_text *text, const struct slu_height_entry *entry, bool with_rollup)
+static void add_entry(struct slu_text *text, const struct slu_height_entry *entry,
+                      const struct slu_genesis *outline, bool with_rollup)
 {
+    struct slu_evidence evidence;
     slu_text_add(text, "{\"index\":");
     slu_text_add_number(text, entry->index);
     if (with_rollup) {
@@ -122,8 +129,13 @@ static void add_entry(struct slu_text *text, const struct slu_height_entry *entr
     slu_text_add_hex(text, entry->id32, 32);
     slu_text_add(text, "\",\"kind\":\"");
     slu_text_add(text, slu_entry_kind_name(entry->kind));
-    slu_text_add(text, entry->kind & SLU_ENTRY_FORCED ? "\",\"forced\":true,\"payload\":\"0x"
-                                                      : "\",\"payload\":\"0x");
+    slu_text_add(text, entry->kind & SLU_ENTRY_FORCED ? "\",\"forced\":true," : "\",");
+    if (entry->kind == SLU_ENTRY_EVIDENCE &&
+        slu_evidence_read(&evidence, outline, entry->payload, entry->payload_len) == SLU_OK) {
+        slu_offence_json(text, &evidence);
+        slu_text_add(text, ",");
+    }
+    slu_text_add(text, "\"payload\":\"0x");
     slu_text_add_hex(text, entry->payload, entry->payload_len);
     slu_text_add(text, "\"}");
 }
@@ -148,7 +160,7 @@ static bool print_height(struct subscriber *sub)
     for (bool first = true; slu_entry_next(&reader, &entry); first = false) {
         if (!first)
             slu_text_add(text, ",");
-        add_entry(text, &entry, sub->options->rollup == 0);
+        add_entry(text, &entry, &sub->outline, sub->options->rollup == 0);
     }
     slu_text_add(text, "]}\n");
     return slu_text_write(text, stdout);
@@ -216,11 +228,11 @@ static bool same_chain(struct subscriber *sub, const struct slu_session *session
 {
     const struct slu_urls *urls = &sub->options->urls;
     const uint8_t *chain_id32 = slu_session_chain_id32(session);
-    if (sub->has_chain && memcmp(sub->chain_id32, chain_id32, 32)) {
+    if (sub->has_chain && memcmp(sub->outline.chain_id, chain_id32, 32)) {
         slu_complain("subscribe", 0, "%s: a node of another chain", urls->at[urls->current]);
         return false;
     }
-    memcpy(sub->chain_id32, chain_id32, 32);
+    slu_outline(&sub->outline, chain_id32);
     sub->has_chain = true;
     return true;
 }
@@ -266,8 +278,9 @@ static enum outcome read_from(struct subscriber *sub, struct slu_session *sessio
 
 int slu_command_subscribe(int argc, char **argv)
 {
+    static struct subscriber sub;
     struct options options = {.stall_ms = 5000, .give_up_s = 30};
-    struct subscriber sub = {.options = &options};
+    sub = (struct subscriber){.options = &options};
     int code;
     if (!parse(argc, argv, &options, &code))
         return code;

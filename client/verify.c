@@ -6,20 +6,25 @@
 
 #include "base/bytes.h"
 #include "client/command.h"
+#include "client/offence.h"
+#include "client/proof_file.h"
 #include "client/receipts.h"
 #include "config/genesis_json.h"
 #include "crypto/keyguard.h"
 #include "sluice/error.h"
 #include "wire/evidence.h"
 
-static const char usage[] = "usage: sluice verify FILE --genesis G\n"
-                            "\n"
-                            "Checks what a node handed out, without any node: FILE holds evidence "
-                            "(`sluice evidence --dir`) "
-                            "or a\n"
-                            "receipt, as bytes or as 0x-hex. Prints one JSON line.\n"
-                            "\n"
-                            "Exit: 0 it is valid, 2 FILE or G cannot be read, 3 it is not valid.\n";
+static const char usage[] =
+    "usage: sluice verify FILE --genesis G\n"
+    "\n"
+    "Checks what a node handed out, without any node. FILE holds evidence or a receipt: its bytes "
+    "(`sluice\n"
+    "evidence --dir`), 0x-hex of them, or a JSON object with that as \"bytes\", as `sluice "
+    "evidence` and\n"
+    "`sluice submit --forced` print it. Prints {\"valid\",\"what\",...}, with a \"reason\" when "
+    "not valid.\n"
+    "\n"
+    "Exit: 0 it is valid, 2 FILE or G cannot be read, 3 it is not valid.\n";
 
 #define FILE_BYTES_MAX 4096u
 
@@ -31,67 +36,82 @@ static bool verify_signature(void *context, uint16_t node, const uint8_t digest3
            slu_signature_ok(genesis->nodes[node].public32, digest32, signature64);
 }
 
-/* The file's bytes, out of hex when it is that. Returns their number; 0 after a complaint. */
-static size_t read_file(const char *path, uint8_t *out)
+/* The file's bytes, and how many; 0 after a complaint. */
+static size_t read_file(const char *path, char *text)
 {
-    static char text[FILE_BYTES_MAX + 1];
     FILE *file = fopen(path, "rb");
-    size_t len = file ? fread(text, 1, sizeof text, file) : 0;
-    if (!file || ferror(file))
+    size_t len = file ? fread(text, 1, FILE_BYTES_MAX + 1, file) : 0;
+    if (!file || ferror(file)) {
         slu_complain("verify", 0, "%s: %s", path, strerror(errno));
-    else if (len == 0 || len == sizeof text)
+        len = 0;
+    } else if (len == 0 || len > FILE_BYTES_MAX) {
         slu_complain("verify", 0, "%s: %s", path, len ? "too long for either" : "empty");
-    bool read = file && !ferror(file) && len > 0 && len < sizeof text;
+        len = 0;
+    }
     if (file)
         fclose(file);
-    if (!read)
-        return 0;
-    size_t digits = len;
-    while (digits > 0 && (text[digits - 1] == '\n' || text[digits - 1] == '\r'))
-        digits--;
-    if (digits > 2 && text[0] == '0' && text[1] == 'x' &&
-        slu_hex_decode(out, text + 2, digits - 2) == 0)
-        return (digits - 2) / 2;
-    memcpy(out, text, len);
     return len;
 }
 
-static int not_valid(const char *what, int error)
+static int not_valid(struct slu_text *text, const char *what, int error)
 {
-    printf("{\"valid\":false,\"what\":\"%s\",\"reason\":\"%s\"}\n", what, slu_strerror(error));
+    slu_text_add(text, "{\"valid\":false,\"what\":\"");
+    slu_text_add(text, what);
+    slu_text_add(text, "\",\"reason\":");
+    slu_text_add_json(text, slu_strerror(error));
     return SLU_EXIT_LIE;
 }
 
-static int check_receipt(const struct slu_genesis *genesis, const uint8_t *bytes, size_t len)
+static void valid(struct slu_text *text, const char *what, const uint8_t id32[32])
+{
+    slu_text_add(text, "{\"valid\":true,\"what\":\"");
+    slu_text_add(text, what);
+    slu_text_add(text, "\",\"id\":\"");
+    slu_text_add_hex(text, id32, 32);
+    slu_text_add(text, "\",");
+}
+
+static int check_receipt(struct slu_text *text, const struct slu_genesis *genesis,
+                         const uint8_t *bytes, size_t len)
 {
     struct slu_reader r = slu_reader_of(bytes, len);
     struct slu_receipt receipt;
-    char id[65];
-    if (slu_receipt_read(&r, genesis, &receipt) || !slu_reader_done(&r))
-        return not_valid("receipt", SLU_ERR_MALFORMED);
-    if (!slu_receipt_ok(&receipt, genesis))
-        return not_valid("receipt", SLU_ERR_SIGNATURE);
-    slu_hex_encode(id, receipt.id, 32);
-    printf("{\"valid\":true,\"what\":\"receipt\",\"id\":\"%s\",\"node\":%u,\"time_ms\":%llu,"
-           "\"height\":%llu}\n",
-           id, receipt.node, (unsigned long long)receipt.time_ms,
-           (unsigned long long)receipt.height);
+    int rc = slu_receipt_read(&r, genesis, &receipt);
+    if (rc || !slu_receipt_ok(&receipt, genesis))
+        return not_valid(text, "receipt", rc ? rc : SLU_ERR_SIGNATURE);
+    valid(text, "receipt", receipt.id);
+    slu_text_add(text, "\"node\":");
+    slu_text_add_number(text, receipt.node);
+    slu_text_add(text, ",\"time_ms\":");
+    slu_text_add_number(text, receipt.time_ms);
+    slu_text_add(text, ",\"height\":");
+    slu_text_add_number(text, receipt.height);
     return SLU_EXIT_OK;
 }
 
-static int check_evidence(struct slu_genesis *genesis, const uint8_t *bytes, size_t len)
+static int check_evidence(struct slu_text *text, struct slu_genesis *genesis, const uint8_t *bytes,
+                          size_t len)
 {
     struct slu_verifier verifier = {.context = genesis, .verify = verify_signature};
     struct slu_evidence found;
-    char id[65];
-    int error = slu_evidence_check(&found, genesis, bytes, len, &verifier);
-    if (error)
-        return not_valid("evidence", error);
-    slu_hex_encode(id, found.id, 32);
-    printf("{\"valid\":true,\"what\":\"evidence\",\"id\":\"%s\",\"offence\":\"%s\",\"offender\":%u,"
-           "\"at\":%llu}\n",
-           id, slu_offence_name(found.offence), found.offender, (unsigned long long)found.at);
+    int rc = slu_evidence_check(&found, genesis, bytes, len, &verifier);
+    if (rc)
+        return not_valid(text, "evidence", rc);
+    valid(text, "evidence", found.id);
+    slu_offence_json(text, &found);
     return SLU_EXIT_OK;
+}
+
+static int check(struct slu_genesis *genesis, const uint8_t *bytes, size_t len)
+{
+    struct slu_text text = {0};
+    int code = len == SLU_RECEIPT_BYTES ? check_receipt(&text, genesis, bytes, len)
+                                        : check_evidence(&text, genesis, bytes, len);
+    slu_text_add(&text, "}\n");
+    if (!slu_text_write(&text, stdout))
+        code = slu_complain("verify", SLU_EXIT_NO_NODE, "standard output cannot be written");
+    slu_text_free(&text);
+    return code;
 }
 
 int slu_command_verify(int argc, char **argv)
@@ -102,6 +122,7 @@ int slu_command_verify(int argc, char **argv)
         {NULL, 0, NULL, 0},
     };
     static struct slu_genesis genesis;
+    static char text[FILE_BYTES_MAX + 1];
     static uint8_t bytes[FILE_BYTES_MAX];
     const char *path = NULL;
     char why[512];
@@ -118,9 +139,8 @@ int slu_command_verify(int argc, char **argv)
         return slu_complain("verify", SLU_EXIT_NOT_ALL, "needs one FILE and --genesis G");
     if (slu_genesis_load(&genesis, path, why, sizeof why))
         return slu_complain("verify", SLU_EXIT_NOT_ALL, "--genesis: %s", why);
-    size_t len = read_file(argv[optind], bytes);
+    size_t len = read_file(argv[optind], text);
     if (len == 0)
         return SLU_EXIT_NOT_ALL;
-    return len == SLU_RECEIPT_BYTES ? check_receipt(&genesis, bytes, len)
-                                    : check_evidence(&genesis, bytes, len);
+    return check(&genesis, bytes, slu_proof_bytes(bytes, text, len));
 }

@@ -3,12 +3,14 @@
 on every node, marked as forced; its receipts verify offline, and a doctored one does not."""
 import json
 import random
+import time
 
 import scenario
-from cluster import Cluster, Failed
+from cluster import Cluster, Failed, wait_until
 
 ROLLUP = 7
 COUNT = 12
+DELAY = 120     # heights: long enough to ask every node while all are queued
 PARAMS = {"postage_base": 2000}     # work enough to be checked, little enough to wait for
 
 
@@ -68,6 +70,37 @@ def scenario_heights(bin_dir):
             raise Failed(f"receipt says {place}")
 
 
+def scenario_due_heights(bin_dir):
+    """What every node says while an entry is queued, heights ahead, is where it comes to stand."""
+    with Cluster(bin_dir, params=dict(PARAMS, forced_delay=DELAY)) as cluster:
+        cluster.start()
+        done = cluster.run("submit", "--forced", "--node", cluster.url(0), "--rollup", ROLLUP, "--hex", "-",
+                           "--receipts", 1, stdin=lines(4))
+        ids = [json.loads(line)["id"] for line in done.stdout.splitlines()]
+        told = {}
+        for i, node in enumerate(range(4)):
+            def queued(wanted=ids[i], asked=node):
+                done = cluster.run("receipt", wanted, "--node", cluster.url(asked), check=False)
+                place = json.loads(done.stdout)
+                return place if place["state"] in ("queued", "final") else None
+            told[ids[i]] = place = wait_until(queued, 10, f"{ids[i]} queued at node {node}")
+            if place["state"] != "queued":
+                raise Failed(f"seen too late to tell: {place}")
+            if place["due_height"] < place["queued_at"] + DELAY or not place["certified"]:
+                raise Failed(f"queued and due do not fit: {place}")
+            if cluster.height(node) >= place["due_height"]:
+                raise Failed(f"due at a height that is past: {place}")
+        top = max(place["due_height"] for place in told.values())
+        started = time.monotonic()
+        for node in range(4):
+            cluster.wait_height(node, top)
+            found = entries_of(cluster, node, top)
+            for wanted, place in told.items():
+                if found.get(wanted, (0,))[0] != place["due_height"]:
+                    raise Failed(f"node {node}: {wanted} is at {found.get(wanted)}, due was {place['due_height']}")
+        print(f"4 entries at the heights told while they were queued, {time.monotonic() - started:.1f} s ahead")
+
+
 def scenario_restart(bin_dir):
     """What was taken survives kill -9 of every node, and so do the heights."""
     with Cluster(bin_dir, params=PARAMS) as cluster:
@@ -81,16 +114,26 @@ def scenario_restart(bin_dir):
 
 
 def scenario_refused(bin_dir):
-    """No work, or for something else: a clear refusal, and nothing queued."""
+    """What cannot be taken is refused with its reason, nothing of it is queued, and the next one is taken."""
     with Cluster(bin_dir, nodes=1, params=PARAMS) as cluster:
         cluster.start()
-        for text, word in (("0x\n", "refused"), ("0xzz\n", "refused")):
+        cases = [("0xzz", 2, "line 1: not 0x", []), ("0x61", 2, "too_far", ["--valid-for", 600]),
+                 ("0x" + "61" * 140_000, 2, "line 1: more than", [])]
+        for text, code, reason, options in cases:
             done = cluster.run("submit", "--forced", "--node", cluster.url(0), "--rollup", ROLLUP, "--hex", "-",
-                               stdin=text, check=False)
-            row = json.loads(done.stdout) if done.stdout else {"status": "refused"}
-            if done.returncode != 2 or row["status"] != word:
-                raise Failed(f"{text!r}: exit {done.returncode}, {done.stdout} {done.stderr}")
+                               *options, stdin=text + "\n", check=False)
+            row = json.loads(done.stdout)
+            if done.returncode != code or row["status"] != "refused" or reason not in row["reason"]:
+                raise Failed(f"{text[:9]}: exit {done.returncode}, {done.stdout} {done.stderr}")
+        inbox = cluster.status(0)["inbox"]
+        if inbox["unqueued_items"] or inbox["queued_items"]:
+            raise Failed(f"something of it is in the inbox: {inbox}")
         force(cluster, [0], 2)
+        cluster.kill(0)
+        done = cluster.run("submit", "--forced", "--node", cluster.url(0), "--rollup", ROLLUP, "--hex", "-",
+                           stdin="0x61\n", check=False)
+        if done.returncode != 1:
+            raise Failed(f"no node: exit {done.returncode}")
 
 
 if __name__ == "__main__":

@@ -98,6 +98,12 @@ static void test_stages(void **state)
     assert_int_equal(SLU_CLIENT_ORDERED, SLU_STAGE_ORDERED);
     assert_int_equal(SLU_CLIENT_FINAL, SLU_STAGE_FINAL);
     assert_int_equal(SLU_CLIENT_DROPPED, SLU_STAGE_DROPPED);
+    assert_int_equal(SLU_CLIENT_HELD, SLU_STAGE_HELD);
+    assert_int_equal(SLU_CLIENT_HELD_CERTIFIED, SLU_STAGE_HELD_CERTIFIED);
+    assert_int_equal(SLU_CLIENT_QUEUED, SLU_STAGE_QUEUED);
+    assert_string_equal(slu_stage_name(SLU_STAGE_HELD, ""), "held");
+    assert_string_equal(slu_stage_name(SLU_STAGE_HELD_CERTIFIED, ""), "held_certified");
+    assert_string_equal(slu_stage_name(SLU_STAGE_QUEUED, ""), "queued");
     assert_string_equal(slu_stage_name(SLU_STAGE_FINAL, ""), "final");
     assert_string_equal(slu_stage_name(SLU_STAGE_DROPPED, "size"), "dropped");
     assert_string_equal(slu_stage_name(SLU_STAGE_DROPPED, slu_drop_name(SLU_DROP_EXPIRED)),

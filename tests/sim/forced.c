@@ -121,8 +121,11 @@ void forced_taken(struct sim *sim, struct sim_node *node, const struct sim_out *
         if (!memcmp(sim->world.items[i].tuple.id, tx->id, 32) &&
             sim->world.items[i].tuple.kind == SLU_INBOX_FORCED)
             tx->valid_until_ms = sim->world.items[i].tuple.valid_until_ms;
-    tx->must = is_calm(sim) &&
-               tx->valid_until_ms > taken.receipt.time_ms + sim_plan_patience_ms(&sim->plan) / 2;
+    /* The receipt's time is that of the last block delivered there: it may lag behind the clocks
+     * that the next block is dated by, most of all before the first one. */
+    uint64_t time_ms = sim->genesis.created_ms + sim->now_ms;
+    time_ms = taken.receipt.time_ms > time_ms ? taken.receipt.time_ms : time_ms;
+    tx->must = is_calm(sim) && tx->valid_until_ms > time_ms + sim_plan_patience_ms(&sim->plan) / 2;
     sim->result.counts[SIM_N_FORCED]++;
 }
 

@@ -10,7 +10,7 @@ from cluster import Cluster, Failed, wait_until
 
 ROLLUP = 7
 COUNT = 12
-DELAY = 120     # heights: long enough to ask every node while all are queued
+DELAY = 200     # heights: long enough to ask every node while all are queued
 PARAMS = {"postage_base": 2000}     # work enough to be checked, little enough to wait for
 
 

@@ -74,7 +74,7 @@ bool slu_dv_hold_report(struct slu_deviant *d, const struct slu_report *report)
     }
     if (!held->fed && !(held->present >> report->node & 1)) {
         held->present |= UINT64_C(1) << report->node;
-        held->items[report->node] = *report;
+        slu_report_copy(&held->items[report->node], report);
     }
     return true;
 }
@@ -125,7 +125,7 @@ void slu_dv_feed_reports(struct slu_deviant *d)
         uint16_t j = lowest_of(held, d->n, left);
         left &= ~(UINT64_C(1) << j);
         m->kind = SLU_MSG_REPORT;
-        m->report = held->items[j];
+        slu_report_copy(&m->report, &held->items[j]);
         struct slu_event e = {.kind = SLU_EVENT_MESSAGE,
                               .now_ms = d->now_ms,
                               .clock_ms = d->clock_ms,
@@ -221,7 +221,7 @@ static bool make_variant(struct slu_deviant *d, const struct slu_proposal *p)
     if (!core_block || d->own_report.view != p->view)
         return false;
     struct slu_block block = *core_block;
-    v->report = d->own_report;
+    slu_report_copy(&v->report, &d->own_report);
     v->proposal = *p;
     v->targets = slu_dv_does(d, SLU_EQUIVOCATE_PROPOSALS) ? slu_dv_some(d) : slu_dv_others(d);
     if (slu_dv_does(d, SLU_WORST_QUORUM)) {
@@ -254,14 +254,14 @@ static void say_report(struct slu_deviant *d, const struct slu_report *report, u
 {
     struct slu_message *m = &d->said;
     m->kind = SLU_MSG_REPORT;
-    m->report = *report;
+    slu_report_copy(&m->report, report);
     slu_dv_say(d, targets, m);
 }
 
 /* An own report of an own view: with worst_quorum nobody sees it before the proposal is made. */
 void slu_dv_report(struct slu_deviant *d, const struct slu_report *report, uint64_t targets)
 {
-    d->own_report = *report;
+    slu_report_copy(&d->own_report, report);
     if (d->variant.view == report->view) {
         say_report(d, &d->variant.report, targets & d->variant.targets);
         say_report(d, report, targets & ~d->variant.targets);

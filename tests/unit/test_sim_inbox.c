@@ -239,10 +239,7 @@ static void test_a_long_queue_and_restarts(void **state)
         plan.params.postage_base = 1;
         plan.params.forced_bytes_per_block = 1072;
         plan.load_every_ms = 100;
-        for (uint16_t i = 0; i < 4; i++)
-            plan.crashes[plan.crash_count++] =
-                (struct sim_crash){.node = i, .at_ms = 2200 + 150u * i, .up_ms = 2300 + 150u * i};
-        plan.calm_ms = 3000;
+        plan.calm_ms = 5500;
         plan.load_until_ms = 1500;
         plan.run_until_ms = 7000;
         plan.give_up_ms = 40000;
@@ -250,6 +247,12 @@ static void test_a_long_queue_and_restarts(void **state)
         for (uint64_t at = 500; at < 1100; at += 20) {
             sim_run_until(sim, at);
             force_twice(sim, (uint16_t)(at / 20 % 4));
+        }
+        for (uint64_t at = 1600; at < 5400; at += 40) { /* at every stage of the queue */
+            sim_run_until(sim, at);
+            struct sim_node *node = &sim->nodes[at / 40 % 4];
+            sim_node_crash(node, false);
+            sim_at(sim, at + 5, &(struct sim_event){.kind = SIM_EV_RESTART, .node = node->id});
         }
         sim_run_until(sim, 6900);
         skipped += sim->oracle.skipped;

@@ -125,7 +125,7 @@ void slu_dv_feed_reports(struct slu_deviant *d)
         uint16_t j = lowest_of(held, d->n, left);
         left &= ~(UINT64_C(1) << j);
         m->kind = SLU_MSG_REPORT;
-        m->report = held->items[j];
+        slu_report_copy(&m->report, &held->items[j]);
         struct slu_event e = {.kind = SLU_EVENT_MESSAGE,
                               .now_ms = d->now_ms,
                               .clock_ms = d->clock_ms,
@@ -221,7 +221,7 @@ static bool make_variant(struct slu_deviant *d, const struct slu_proposal *p)
     if (!core_block || d->own_report.view != p->view)
         return false;
     struct slu_block block = *core_block;
-    v->report = d->own_report;
+    slu_report_copy(&v->report, &d->own_report);
     v->proposal = *p;
     v->targets = slu_dv_does(d, SLU_EQUIVOCATE_PROPOSALS) ? slu_dv_some(d) : slu_dv_others(d);
     if (slu_dv_does(d, SLU_WORST_QUORUM)) {

@@ -1,6 +1,7 @@
 /* The books of one honest node: what it signed and what of that is durable, over all its lives. */
 #include <string.h>
 
+#include "consensus/order.h"
 #include "tests/sim/inbox.h"
 #include "tests/sim/sim.h"
 
@@ -129,6 +130,23 @@ static void own_batch(struct sim_node *node, const struct slu_batch_header *head
     sim_table_put(&node->ack_at, key, number);
 }
 
+/* What is delivered out of the queue can be read: it is on this disk (clause 6.5). */
+static void items_held(struct sim_node *node, const struct sim_record *record)
+{
+    struct slu_delivered delivered;
+    if (slu_delivered_open(&delivered, record->value, record->len))
+        return; /* the oracle complains */
+    for (uint32_t i = 0; i < delivered.inbox_count; i++) {
+        struct slu_delivered_inbox item;
+        slu_delivered_next_inbox(&delivered, &item);
+        struct slu_record_key key = {.kind = SLU_REC_INBOX, .a = item.tuple.valid_until_ms};
+        memcpy(key.digest, item.tuple.id, 32);
+        if (!sim_disk_find(&node->disk, &key))
+            sim_violation(node->sim, 11, "node %u delivers an item at height %lu without holding it",
+                          node->id, delivered.height);
+    }
+}
+
 void sim_ledger_record(struct sim_node *node, const struct sim_record *record)
 {
     struct sim *sim = node->sim;
@@ -156,6 +174,7 @@ void sim_ledger_record(struct sim_node *node, const struct sim_record *record)
         oracle_final(&sim->oracle, node->id, key->a, record->value, record->len);
     } else if (key->kind == SLU_REC_DELIVERED) {
         oracle_delivered(&sim->oracle, node->id, key->a, record->value, record->len);
+        items_held(node, record);
         if (key->a > node->delivered + 1)
             sim_violation(sim, 1, "node %u delivers height %lu after %lu", node->id, key->a,
                           node->delivered);

@@ -348,7 +348,7 @@ static void answer(struct sim *sim, uint16_t node, struct slu_message *m, const 
         at = sim_table_get(&sim->world.report_at, f->digest);
         if (at != SIM_NONE && sim->world.reports[at].sent) {
             m->kind = SLU_MSG_REPORT;
-            m->report = sim->world.reports[at].report;
+            slu_report_copy(&m->report, &sim->world.reports[at].report);
             byz_say(sim, node, m, to);
         }
         break;

@@ -262,6 +262,53 @@ static void test_an_old_id_listed_again(void **state)
     strike(stage);
 }
 
+/* An id that a lane delivered before a block queues it is noted with that block's ids: when a
+ * restart comes, the height that delivered it may be out of the window. */
+static void test_a_queued_id_that_was_delivered_before(void **state)
+{
+    (void)state;
+    struct stage *stage = set();
+    struct slu_core *c = stage->core;
+    for (uint64_t at = 401; c->finals_top != c->delivered.height || c->dedup.count == 0; at++) {
+        assert_true(at < 1000);
+        sim_run_until(stage->sim, at);
+    }
+    c->fx = stage->sim->effects;
+    slu_effects_reset(stage->sim->effects);
+    const struct oracle *oracle = &stage->sim->oracle; /* it may be ahead of this node */
+    const struct oracle_outcome *o = &oracle->outcomes[oracle->outcome_count - 1];
+    while (!slu_idset_find(&c->dedup, o->id))
+        assert_true(o-- > oracle->outcomes);
+    struct slu_inbox_tuple t = forced(stage, 1, 2000);
+    uint8_t list[SLU_INBOX_TUPLE_BYTES];
+    struct slu_writer w = slu_writer_of(list, sizeof list);
+    memcpy(t.id, o->id, 32);
+    slu_inbox_tuple_write(&w, &t);
+    struct slu_block block = c->delivered;
+    memcpy(block.parent, c->delivered.digest, 32);
+    block.height++;
+    block.time_ms++;
+    block.queued = list;
+    block.queued_count = 1;
+    slu_queue_book(c->g, &block.tail, block.height, t.bytes);
+    slu_block_digest(&block, c->g);
+    slu_chain_restore_final(c, &block);
+    assert_int_equal(c->finals_top, block.height);
+    slu_order_progress(c);
+    assert_int_equal(c->delivered.height, block.height);
+    struct slu_queued *entry = slu_queue_find(c, t.id);
+    assert_true(entry && entry->done);
+    const struct slu_effects *fx = stage->sim->effects;
+    entry->done = false;
+    for (uint32_t i = 0; i < fx->count; i++)
+        if (fx->items[i].kind == SLU_EFFECT_PERSIST && fx->items[i].persist.key.kind == SLU_REC_IDS)
+            assert_int_equal(slu_order_restore_ids(c, &block, false, fx->items[i].persist.value,
+                                                   fx->items[i].persist.value_len),
+                             0);
+    assert_true(entry->done);
+    strike(stage);
+}
+
 static void test_evidence_once_per_offence(void **state)
 {
     (void)state;
@@ -325,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_strays_are_bounded_per_node),
         cmocka_unit_test(test_every_id_of_any_report_in_time),
         cmocka_unit_test(test_an_old_id_listed_again),
+        cmocka_unit_test(test_a_queued_id_that_was_delivered_before),
         cmocka_unit_test(test_evidence_once_per_offence),
         cmocka_unit_test(test_the_lowest_evidence_is_taken),
     };

@@ -13,6 +13,27 @@ static void force(struct sim *sim, uint16_t node, uint32_t count)
         forced_load(sim, &sim->nodes[node]);
 }
 
+/* The same transaction through the inbox and through a lane. */
+static void force_twice(struct sim *sim, uint16_t node)
+{
+    struct sim_node *taker = &sim->nodes[node], *lane = &sim->nodes[(node + 1) % sim->plan.n];
+    uint32_t before = taker->inbox_count;
+    force(sim, node, 1);
+    if (taker->inbox_count == before || !lane->core)
+        return;
+    const struct sim_item *given =
+        &taker->inbox[(taker->inbox_head + taker->inbox_count - 1) % taker->inbox_cap];
+    if (given->kind != SIM_ITEM_FORCE)
+        return;
+    struct sim_item item = {.kind = SIM_ITEM_SUBMIT,
+                            .number = given->number | UINT64_C(1) << 61,
+                            .bytes_len = given->bytes_len,
+                            .count = 1};
+    item.bytes = sim_alloc(item.bytes_len);
+    memcpy(item.bytes, given->bytes, item.bytes_len);
+    sim_node_put(lane, &item);
+}
+
 static bool pass(void *context, struct sim *sim, const struct sim_packet *packet, uint16_t to,
                  uint64_t *delay_ms)
 {
@@ -202,6 +223,44 @@ static void test_a_flood_and_one_victim(void **state)
     sim_free(sim);
 }
 
+/* A queue longer than the dedup window, ids that lanes delivered meanwhile or just before they were
+ * queued, and restarts: each is delivered once, by everybody. */
+static void test_a_long_queue_and_restarts(void **state)
+{
+    (void)state;
+    uint64_t skipped = 0;
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        struct scene scene = {0};
+        struct sim_plan plan;
+        scene_plan(&plan, 20 + seed, 4);
+        plan.style = SIM_SLOWEST;
+        plan.params.delta_ms = 30;
+        plan.params.dedup_window_ms = 1000;
+        plan.params.postage_base = 1;
+        plan.params.forced_bytes_per_block = 1072;
+        plan.load_every_ms = 100;
+        plan.calm_ms = 5500;
+        plan.load_until_ms = 1500;
+        plan.run_until_ms = 7000;
+        plan.give_up_ms = 40000;
+        struct sim *sim = scene_begin(&scene, &plan, pass);
+        for (uint64_t at = 500; at < 1100; at += 20) {
+            sim_run_until(sim, at);
+            force_twice(sim, (uint16_t)(at / 20 % 4));
+        }
+        for (uint64_t at = 1600; at < 5400; at += 40) { /* at every stage of the queue */
+            sim_run_until(sim, at);
+            struct sim_node *node = &sim->nodes[at / 40 % 4];
+            sim_node_crash(node, false);
+            sim_at(sim, at + 5, &(struct sim_event){.kind = SIM_EV_RESTART, .node = node->id});
+        }
+        sim_run_until(sim, 6900);
+        skipped += sim->oracle.skipped;
+        scene_end_ok(&scene);
+    }
+    assert_true(skipped > 10);
+}
+
 /* ---- evidence ---- */
 
 static void test_each_offence_is_delivered(void **state)
@@ -251,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_taker_crashes_before_the_relay),
         cmocka_unit_test(test_an_idle_chain_does_not_wait_for_heartbeats),
         cmocka_unit_test(test_a_flood_and_one_victim),
+        cmocka_unit_test(test_a_long_queue_and_restarts),
         cmocka_unit_test(test_each_offence_is_delivered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

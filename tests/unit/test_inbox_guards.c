@@ -363,6 +363,59 @@ static void test_the_lowest_evidence_is_taken(void **state)
     strike(stage);
 }
 
+/* ---- evidence from votes ---- */
+
+static void hear_vote(struct stage *stage, enum slu_vote_kind kind, uint64_t view, uint8_t fill)
+{
+    struct slu_vote vote = {.kind = (uint8_t)kind, .view = view, .node = 2};
+    if (kind != SLU_NULLIFY)
+        memset(vote.block, fill, 32);
+    memset(vote.signature, fill, 64);
+    slu_vote_on_vote(stage->core, &vote, 2);
+}
+
+static void test_votes_that_contradict_each_other(void **state)
+{
+    (void)state;
+    struct stage *stage = set();
+    struct slu_core *c = stage->core;
+    uint64_t view = c->final_view + 9;
+    hear_vote(stage, SLU_NOTARIZE, view, 1);
+    hear_vote(stage, SLU_NOTARIZE, view, 1);     /* the same again */
+    hear_vote(stage, SLU_NOTARIZE, view + 1, 2); /* of another view */
+    hear_vote(stage, SLU_NULLIFY, view, 0);      /* after a Notarize: allowed */
+    assert_int_equal(c->stats.evidence_made, 0);
+    hear_vote(stage, SLU_NOTARIZE, view, 2);
+    assert_int_equal(c->stats.evidence_made, 1);
+    hear_vote(stage, SLU_NOTARIZE, view, 3); /* once for all */
+    assert_int_equal(c->stats.evidence_made, 1);
+    hear_vote(stage, SLU_FINALIZE, view, 1);
+    assert_int_equal(c->stats.evidence_made, 2);
+    strike(stage);
+    stage = set(); /* the other way round */
+    view = stage->core->final_view + 9;
+    hear_vote(stage, SLU_FINALIZE, view, 1);
+    hear_vote(stage, SLU_NULLIFY, view, 0);
+    assert_int_equal(stage->core->stats.evidence_made, 1);
+    strike(stage);
+}
+
+/* A view that is final already: its votes count for nothing, but as evidence. */
+static void test_late_votes_that_contradict_each_other(void **state)
+{
+    (void)state;
+    struct stage *stage = set();
+    struct slu_core *c = stage->core;
+    uint64_t view = c->final_view;
+    hear_vote(stage, SLU_NULLIFY, view, 0);
+    hear_vote(stage, SLU_FINALIZE, view, 1); /* whichever of the two it had heard before */
+    assert_int_equal(c->stats.evidence_made, 1);
+    hear_vote(stage, SLU_NOTARIZE, view, 1);
+    hear_vote(stage, SLU_NOTARIZE, view, 2);
+    assert_int_equal(c->stats.evidence_made, 2);
+    strike(stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +428,8 @@ int main(void)
         cmocka_unit_test(test_a_queued_id_that_was_delivered_before),
         cmocka_unit_test(test_evidence_once_per_offence),
         cmocka_unit_test(test_the_lowest_evidence_is_taken),
+        cmocka_unit_test(test_votes_that_contradict_each_other),
+        cmocka_unit_test(test_late_votes_that_contradict_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -348,6 +348,7 @@ static void read_records(struct slu_link *link)
             return;
         }
     }
+    rested(link); /* what came before the end counts */
     give_up(link);
 }
 

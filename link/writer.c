@@ -20,9 +20,9 @@ static void wrote(struct slu_link *link, size_t count)
     atomic_fetch_add_explicit(&link->group->counters->bytes_out, count, memory_order_relaxed);
 }
 
-/* Hands the socket what it takes at once; true: something was taken, or the stream is broken (the
- * callback's aio will say so). An aio without a callback costs no hand-over to nng's task threads,
- * which a full one (abort, then again with the callback) would have needed anyway. */
+/* Hands the socket what it takes at once. False: it takes nothing now, or the stream is broken; the
+ * callback's aio is for both. An aio without a callback costs no hand-over to nng's task threads;
+ * that the socket is full shows by the abort, which does nothing to what is done already. */
 static bool write_at_once(struct slu_link *link, nng_iov *iov)
 {
     nng_aio_set_iov(link->tx_now, 1, iov);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,7 @@ struct slu_daemon {
     struct slu_retention *retention;
     struct slu_http *http;
     struct slu_survey survey;
-    bool at_once;           /* the turn is carried out by the core's runner */
+    atomic_bool at_once;    /* the turn is carried out by the core's runner */
     uint8_t *send_buffer;   /* of whoever executes effects */
     uint64_t own_delivered; /* the same: of the DELIVERED record just written */
     int failure_fd;

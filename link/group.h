@@ -89,6 +89,7 @@ struct slu_link {
     size_t hs_out_len;
 
     atomic_bool threaded; /* a thread of the link's own reads, by rx_own */
+    int socket;           /* what that thread waits on; -1: on rx_own */
     atomic_bool paused;
     atomic_bool roomy;         /* the read buffer has grown */
     _Atomic uint64_t begun_ms; /* connected, or lingering since */
@@ -166,6 +167,15 @@ void slu_link_write(struct slu_link *link);
 /** Gives up link.mutex, rx_busy or tx_busy (`busy`) and the reference that went with it; ends the
  * link when it is closed and this was the last thing under way. */
 void slu_link_rest(struct slu_link *link, bool *busy);
+
+/* ---- socket.c ---- */
+
+/** The descriptor of a connected TCP stream, to wait on while the stream lives; -1: not found, or
+ * another transport. Looks through the process's descriptors: for few, long-lived links. */
+int slu_link_socket(nng_stream *stream);
+/** Waits until the socket has something to read, an end included. False: timeout_ms (-1: none)
+ * passed. */
+bool slu_link_readable(int socket, int timeout_ms);
 
 /* ---- address.c ---- */
 

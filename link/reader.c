@@ -1,9 +1,9 @@
 /* The reading half of a link: one holder of rx_busy at a time reads, opens records, and delivers
  * their frames: nng's callback, or, between nodes, a thread of the link's own from the end of the
- * handshake on. That spares each message the way through nng's task queue, whose threads contend
- * for one lock: measured, six futex calls a message. The buffer is small while little comes,
- * doubles when reads fill it or when at least half of what it holds is one unfinished record, and
- * is given back by the clock's trim. */
+ * handshake on. That spares each message the way through nng's poller (link/socket.c) and through
+ * its task queue, whose threads contend for one lock: measured, six futex calls a message. The
+ * buffer is small while little comes, doubles when reads fill it or when at least half of what it
+ * holds is one unfinished record, and is given back when nothing comes for SLU_LINK_TRIM_MS. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +126,7 @@ static void *reader_thread(void *argument)
 {
     struct slu_link *link = argument;
     struct slu_link_group *group = link->group;
+    link->socket = slu_link_socket(link->stream);
     read_records(link);
     for (;;) {
         pthread_mutex_lock(&link->mutex);
@@ -332,6 +333,27 @@ static bool park(struct slu_link *link)
     return true;
 }
 
+static void trim(struct slu_link *link)
+{
+    if (link->at < link->end || link->text < link->text_end)
+        return;
+    free(link->buffer);
+    link->buffer = NULL;
+    link->buffer_cap = link->at = link->end = 0;
+    link->text = link->text_end = NULL;
+    link->roomy = false;
+}
+
+/* The reader thread waits here for the next bytes, and gives a big buffer back meanwhile. */
+static void wait_for_bytes(struct slu_link *link)
+{
+    if (!link->threaded || link->socket < 0)
+        return;
+    if (link->roomy && !slu_link_readable(link->socket, SLU_LINK_TRIM_MS))
+        trim(link);
+    (void)slu_link_readable(link->socket, -1);
+}
+
 static void read_records(struct slu_link *link)
 {
     while (!link->closed) {
@@ -344,23 +366,13 @@ static void read_records(struct slu_link *link)
             if (link->closed)
                 break;
             rested(link);
+            wait_for_bytes(link);
             read_more(link);
             return;
         }
     }
     rested(link); /* what came before the end counts */
     give_up(link);
-}
-
-static void trim(struct slu_link *link)
-{
-    if (link->at < link->end || link->text < link->text_end)
-        return;
-    free(link->buffer);
-    link->buffer = NULL;
-    link->buffer_cap = link->at = link->end = 0;
-    link->text = link->text_end = NULL;
-    link->roomy = false;
 }
 
 /* The aio is done, or the reader was kicked. */

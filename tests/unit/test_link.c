@@ -1,25 +1,19 @@
-/* link/: the handshake and records as bytes, and whole links over loopback. */
+/* link/: whole links over loopback, once with nng's callbacks as readers and once with a thread per
+ * link, as between nodes. */
+#include "tests/unit/link_keys.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <arpa/inet.h>
-#include <cmocka.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sodium.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-
 #include "link/handshake.h"
-#include "link/limiter.h"
-#include "link/link.h"
 #include "link/record.h"
 
 #if defined(__SANITIZE_THREAD__)
@@ -31,304 +25,7 @@ const char *__tsan_default_suppressions(void)
 }
 #endif
 
-#define NODES   4
 #define WAIT_MS 5000
-
-static uint8_t publics[NODES][32];
-static struct slu_keyguard *guards[NODES];
-
-static int setup(void **state)
-{
-    (void)state;
-    if (sodium_init() < 0)
-        return -1;
-    for (int i = 0; i < NODES; i++) {
-        uint8_t seed[32] = {(uint8_t)(i + 1)};
-        guards[i] = slu_keyguard_new(seed);
-        slu_keyguard_public(guards[i], publics[i]);
-    }
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    for (int i = 0; i < NODES; i++)
-        slu_keyguard_free(guards[i]);
-    return 0;
-}
-
-static struct slu_link_config node_config(uint16_t node)
-{
-    struct slu_link_config config = slu_link_config_default();
-    config.role = SLU_LINK_AS_NODE;
-    memset(config.chain_id32, 7, 32);
-    config.node = node;
-    memcpy(config.public32, publics[node], 32);
-    config.signer = slu_keyguard_signer(guards[node]);
-    config.peers = (const uint8_t(*)[32])publics;
-    config.peers_count = NODES;
-    return config;
-}
-
-static struct slu_link_config client_config(void)
-{
-    return slu_link_config_default();
-}
-
-/* ---- handshake as bytes ---- */
-
-struct pair {
-    struct slu_handshake initiator;
-    struct slu_handshake responder;
-    long flip_at; /* which byte of all that crosses to change; -1 none */
-    long crossed;
-};
-
-static void cross(struct pair *p, struct slu_handshake *from, struct slu_handshake *to)
-{
-    for (size_t i = 0; i < from->out_len; i++) {
-        uint8_t byte = from->out[i];
-        if (p->crossed++ == p->flip_at)
-            byte ^= 0x20;
-        if (slu_handshake_wants(to) > 0)
-            (void)!slu_handshake_feed(to, &byte, 1);
-    }
-    from->out_len = 0;
-}
-
-static void run_pair(struct pair *p, const struct slu_link_config *initiator,
-                     const struct slu_link_config *responder, long flip_at)
-{
-    p->flip_at = flip_at;
-    p->crossed = 0;
-    slu_handshake_begin(&p->initiator, initiator, true);
-    slu_handshake_begin(&p->responder, responder, false);
-    for (int i = 0; i < 6; i++) {
-        cross(p, &p->initiator, &p->responder);
-        cross(p, &p->responder, &p->initiator);
-    }
-}
-
-static void test_handshake_peer_and_client(void **state)
-{
-    (void)state;
-    struct pair p;
-    struct slu_link_config a = node_config(1);
-    struct slu_link_config b = node_config(2);
-    struct slu_link_config c = client_config();
-    run_pair(&p, &a, &b, -1);
-    assert_int_equal(p.initiator.state, SLU_HS_DONE);
-    assert_int_equal(p.responder.state, SLU_HS_DONE);
-    assert_int_equal(p.initiator.peer, 2);
-    assert_int_equal(p.responder.peer, 1);
-    assert_memory_equal(p.responder.peer_public32, publics[1], 32);
-
-    run_pair(&p, &c, &b, -1);
-    assert_int_equal(p.initiator.state, SLU_HS_DONE);
-    assert_int_equal(p.responder.state, SLU_HS_DONE);
-    assert_int_equal(p.responder.peer, SLU_LINK_CLIENT);
-    assert_memory_equal(p.initiator.chain_id32, b.chain_id32, 32);
-    assert_memory_equal(p.initiator.peer_public32, publics[2], 32);
-
-    /* The streams fit together, in both directions. */
-    uint8_t wire[SLU_RECORD_WIRE_MIN + 5];
-    uint8_t *text = NULL;
-    size_t len = 0;
-    memcpy(wire + SLU_RECORD_HEAD, "hello", 5);
-    len = slu_record_seal(&p.initiator.tx, wire, 5);
-    assert_int_equal(slu_record_open(&p.responder.rx, &text, &len, wire, len), 0);
-    assert_memory_equal(text, "hello", 5);
-}
-
-static void test_handshake_refusals(void **state)
-{
-    (void)state;
-    struct pair p;
-    struct slu_link_config server = node_config(0);
-    struct slu_link_config other = node_config(1);
-    other.node = NODES;
-    run_pair(&p, &other, &server, -1);
-    assert_int_equal(p.responder.fail, SLU_LINK_FAIL_UNKNOWN_PEER);
-    assert_int_equal(p.initiator.error, SLU_ERR_REFUSED);
-    assert_string_equal(p.initiator.reason, "node 4 is no peer of node 0");
-
-    other = node_config(1); /* claims 1 but signs with the key of 2 */
-    other.signer = slu_keyguard_signer(guards[2]);
-    run_pair(&p, &other, &server, -1);
-    assert_int_equal(p.responder.fail, SLU_LINK_FAIL_SIGNATURE);
-    assert_int_equal(p.initiator.fail, SLU_LINK_FAIL_REFUSED);
-    assert_string_equal(p.initiator.reason, "the proof does not verify");
-
-    other = node_config(1);
-    other.chain_id32[0] = 9;
-    run_pair(&p, &other, &server, -1);
-    assert_int_equal(p.responder.fail, SLU_LINK_FAIL_CHAIN);
-    assert_int_equal(p.initiator.error, SLU_ERR_MISMATCH);
-    assert_non_null(strstr(p.initiator.reason, "server is of chain 0707070707070707"));
-
-    other = client_config();
-    server.version = 2;
-    run_pair(&p, &other, &server, -1);
-    assert_int_equal(p.responder.fail, SLU_LINK_FAIL_VERSION);
-    assert_int_equal(p.initiator.error, SLU_ERR_MISMATCH);
-    assert_string_equal(p.initiator.reason, "server speaks protocol version 2, this client 1");
-    server.version = SLU_PROTOCOL_VERSION;
-
-    other.has_expect = true;
-    memcpy(other.expect_public32, publics[3], 32);
-    run_pair(&p, &other, &server, -1);
-    assert_int_equal(p.initiator.fail, SLU_LINK_FAIL_WRONG_KEY);
-
-    server.refuse_clients = true;
-    run_pair(&p, &other, &server, -1);
-    assert_int_equal(p.initiator.error, SLU_ERR_REFUSED);
-
-    server = node_config(0); /* a server with a key that is not its index's */
-    server.signer = slu_keyguard_signer(guards[2]);
-    other = node_config(1);
-    run_pair(&p, &other, &server, -1);
-    assert_int_equal(p.initiator.fail, SLU_LINK_FAIL_SIGNATURE);
-    memcpy(server.public32, publics[2], 32);
-    run_pair(&p, &other, &server, -1);
-    assert_int_equal(p.initiator.fail, SLU_LINK_FAIL_WRONG_KEY);
-}
-
-static void test_handshake_every_byte_counts(void **state)
-{
-    (void)state;
-    struct pair p;
-    struct slu_link_config server = node_config(0);
-    struct slu_link_config configs[2] = {node_config(1), client_config()};
-    for (int i = 0; i < 2; i++) {
-        run_pair(&p, &configs[i], &server, -1);
-        long all = p.crossed;
-        assert_int_equal(all,
-                         SLU_HELLO_BYTES + SLU_REPLY_BYTES + SLU_PROOF_BYTES + SLU_CONFIRM_BYTES);
-        for (long at = 0; at < all; at++) {
-            run_pair(&p, &configs[i], &server, at);
-            if (p.initiator.state == SLU_HS_DONE)
-                fail_msg("byte %ld of %s handshake may be changed", at, i ? "client" : "peer");
-        }
-    }
-}
-
-static void test_handshake_garbage(void **state)
-{
-    (void)state;
-    struct slu_link_config server = node_config(0);
-    struct slu_link_config client = client_config();
-    for (int round = 0; round < 2000; round++) {
-        struct slu_handshake hs;
-        bool initiator = round & 1;
-        slu_handshake_begin(&hs, initiator ? &client : &server, initiator);
-        for (int i = 0; i < 600 && slu_handshake_wants(&hs) > 0; i++) {
-            uint8_t bytes[8];
-            size_t len = 1 + randombytes_uniform(sizeof bytes);
-            if (len > slu_handshake_wants(&hs))
-                len = slu_handshake_wants(&hs);
-            randombytes_buf(bytes, sizeof bytes);
-            if (i == 0 && round % 4 < 3) { /* past the magic and the version */
-                memcpy(bytes, "SLNK\1\0\0\0", 8);
-                len = slu_handshake_wants(&hs) < 8 ? slu_handshake_wants(&hs) : 8;
-            }
-            (void)!slu_handshake_feed(&hs, bytes, len);
-        }
-        assert_int_not_equal(hs.state, SLU_HS_DONE);
-        slu_handshake_wipe(&hs);
-    }
-}
-
-/* ---- records as bytes ---- */
-
-static void test_record_tampering(void **state)
-{
-    (void)state;
-    uint8_t key[32] = {1};
-    uint8_t header[24];
-    slu_record_stream tx;
-    slu_record_stream rx;
-    uint8_t wire[SLU_RECORD_WIRE_MIN + 64];
-    uint8_t copy[sizeof wire];
-    uint8_t *text = NULL;
-    size_t len = 0;
-    crypto_secretstream_xchacha20poly1305_init_push(&tx, header, key);
-    assert_int_equal(crypto_secretstream_xchacha20poly1305_init_pull(&rx, header, key), 0);
-    for (size_t i = 0; i < 64; i++)
-        wire[SLU_RECORD_HEAD + i] = (uint8_t)i;
-    assert_int_equal(slu_record_seal(&tx, wire, 64), sizeof wire);
-    for (size_t at = 4; at < sizeof wire; at++) {
-        slu_record_stream again = rx;
-        memcpy(copy, wire, sizeof wire);
-        copy[at] ^= 1;
-        assert_int_equal(slu_record_open(&again, &text, &len, copy, sizeof wire),
-                         SLU_ERR_SIGNATURE);
-    }
-    memcpy(copy, wire, sizeof wire);
-    assert_int_equal(slu_record_length(&len, wire), 0);
-    assert_int_equal(len, sizeof wire);
-    assert_int_equal(slu_record_open(&rx, &text, &len, wire, sizeof wire), 0);
-    assert_int_equal(len, 64);
-    assert_int_equal(text[63], 63);
-    /* the same again is a replay */
-    assert_int_equal(slu_record_open(&rx, &text, &len, copy, sizeof wire), SLU_ERR_SIGNATURE);
-}
-
-static void test_record_lengths(void **state)
-{
-    (void)state;
-    static const uint8_t all[4] = {0xff, 0xff, 0xff, 0xff};
-    uint8_t head[4];
-    size_t len = 0;
-    assert_int_equal(slu_record_length(&len, all), SLU_ERR_MALFORMED);
-    slu_record_put_length(head, SLU_RECORD_WIRE_MIN - 4 - 1);
-    assert_int_equal(slu_record_length(&len, head), SLU_ERR_MALFORMED);
-    slu_record_put_length(head, SLU_RECORD_WIRE_MAX - 4 + 1);
-    assert_int_equal(slu_record_length(&len, head), SLU_ERR_MALFORMED);
-    slu_record_put_length(head, SLU_RECORD_WIRE_MAX - 4);
-    assert_int_equal(slu_record_length(&len, head), 0);
-    assert_int_equal(len, SLU_RECORD_WIRE_MAX);
-
-    uint8_t text[12] = {2, 0, 0, 0, 'a', 'b'};
-    const uint8_t *at = text;
-    const uint8_t *frame = NULL;
-    assert_int_equal(slu_record_frame(&frame, &len, &at, text + 6), 0);
-    assert_ptr_equal(at, text + 6);
-    at = text;
-    assert_int_equal(slu_record_frame(&frame, &len, &at, text + 5), SLU_ERR_MALFORMED);
-    at = text;
-    assert_int_equal(slu_record_frame(&frame, &len, &at, text + 3), SLU_ERR_MALFORMED);
-    text[0] = 0;
-    assert_int_equal(slu_record_frame(&frame, &len, &at, text + 6), SLU_ERR_MALFORMED);
-    memset(text, 0xff, 4);
-    assert_int_equal(slu_record_frame(&frame, &len, &at, text + 6), SLU_ERR_MALFORMED);
-}
-
-static void test_limiter(void **state)
-{
-    (void)state;
-    static struct slu_limiter limiter;
-    uint8_t key[16] = {1};
-    uint8_t other[16] = {2};
-    slu_limiter_init(&limiter, 3, 60, 5);
-    for (int i = 0; i < 3; i++) {
-        assert_true(slu_limiter_allows(&limiter, key, 1000));
-        slu_limiter_charge(&limiter, key, 1000);
-    }
-    assert_false(slu_limiter_allows(&limiter, key, 1000));
-    assert_false(slu_limiter_allows(&limiter, key, 1900));
-    assert_true(slu_limiter_allows(&limiter, key, 2000));
-    assert_true(slu_limiter_allows(&limiter, other, 1000));
-    for (uint32_t i = 0; i < 10000; i++) { /* more addresses than slots */
-        memcpy(other, &i, sizeof i);
-        slu_limiter_charge(&limiter, other, 2000);
-    }
-    slu_limiter_init(&limiter, 0, 0, 5);
-    slu_limiter_charge(&limiter, key, 0);
-    assert_true(slu_limiter_allows(&limiter, key, 0));
-}
-
-/* ---- whole links ---- */
 
 struct seen {
     pthread_mutex_t mutex;
@@ -930,17 +627,9 @@ static void test_stop_start_storm(void **state)
     free_seen(at_server);
     free_seen(at_peer);
 }
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_handshake_peer_and_client),
-        cmocka_unit_test(test_handshake_refusals),
-        cmocka_unit_test(test_handshake_every_byte_counts),
-        cmocka_unit_test(test_handshake_garbage),
-        cmocka_unit_test(test_record_tampering),
-        cmocka_unit_test(test_record_lengths),
-        cmocka_unit_test(test_limiter),
         cmocka_unit_test(test_links_tcp),
         cmocka_unit_test(test_links_ipc),
         cmocka_unit_test(test_connect_refused),
@@ -951,5 +640,7 @@ int main(void)
         cmocka_unit_test(test_idle_crowd),
         cmocka_unit_test(test_stop_start_storm),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    int failed = cmocka_run_group_tests_name("callbacks", tests, make_keys, free_keys);
+    reader_threads = true;
+    return failed + cmocka_run_group_tests_name("reader threads", tests, make_keys, free_keys);
 }

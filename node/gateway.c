@@ -21,7 +21,8 @@
 #define BURST         64u
 #define LEAVING_MAX   64u
 #define LEAVING_US    20000u
-#define LEAVING_TRIES 25u /* half a second to read the last reply */
+#define LEAVING_TRIES 25u     /* half a second to read the last reply */
+#define MEASURE_US    250000u /* a delivery wakes nobody; at the latest then it is looked at */
 
 enum kind { FRAME, GONE, ADMITTED, TAKEN, ANSWER, LOOKED_UP };
 
@@ -50,8 +51,9 @@ struct slu_gateway {
         unsigned tries;
     } leaving[LEAVING_MAX];
     uint32_t leaving_count;
-    _Atomic uint64_t height, stream_ms, durable, own_delivered;
-    _Atomic bool waits; /* for DURABLE, or for a delivery */
+    _Atomic uint64_t height, stream_ms, durable, own_delivered, own_delivered_us;
+    _Atomic bool waits; /* for DURABLE */
+    _Atomic bool left;  /* an answer in the ring waits for DURABLE */
     _Atomic bool news;
     _Atomic uint32_t submissions_open, queries_open;
     pthread_t thread;
@@ -267,7 +269,14 @@ static void look_around(struct slu_gateway *g)
     g->place.height = atomic_load(&g->height);
     g->place.stream_ms = atomic_load(&g->stream_ms);
     slu_submissions_durable(g->submissions, atomic_load(&g->durable));
-    slu_submissions_delivered(g->submissions, atomic_load(&g->own_delivered));
+    uint64_t delivered = atomic_load(&g->own_delivered);
+    slu_submissions_delivered(g->submissions, delivered, atomic_load(&g->own_delivered_us));
+}
+
+static uint64_t no_later(uint64_t until_us, uint64_t from_now_us)
+{
+    uint64_t at_us = slu_now_us() + from_now_us;
+    return until_us < at_us ? until_us : at_us;
 }
 
 static void *gateway_thread(void *context)
@@ -284,10 +293,10 @@ static void *gateway_thread(void *context)
             handle(g, items[i]);
         until_us = slu_queries_tick(g->queries);
         slu_runtime_run(g->config.runtime);
-        if (g->leaving_count > 0 && close_leaving(g, false)) {
-            uint64_t look_us = slu_now_us() + LEAVING_US;
-            until_us = until_us < look_us ? until_us : look_us;
-        }
+        if (g->leaving_count > 0 && close_leaving(g, false))
+            until_us = no_later(until_us, LEAVING_US);
+        if (slu_submissions_measuring(g->submissions))
+            until_us = no_later(until_us, MEASURE_US);
         atomic_store(&g->submissions_open, slu_submissions_count(g->submissions));
         atomic_store(&g->queries_open, slu_queries_count(g->queries));
         atomic_store(&g->waits, slu_submissions_waiting(g->submissions));
@@ -419,7 +428,13 @@ void slu_gateway_admitted(struct slu_gateway *gateway, uint64_t token,
     item->token = token;
     item->count = count;
     item->position = position;
-    put_answer(gateway, item);
+    if (position <= atomic_load(&gateway->durable)) {
+        put_answer(gateway, item);
+        return;
+    }
+    /* The client hears nothing before DURABLE comes, which wakes the thread. */
+    atomic_store(&gateway->left, true);
+    SLU_CHECK(slu_ring_leave(&gateway->ring, item, 0) == 0);
 }
 
 void slu_gateway_taken(struct slu_gateway *gateway, uint64_t token, const struct slu_taken *taken)
@@ -452,14 +467,15 @@ void slu_gateway_delivered(struct slu_gateway *gateway, uint64_t height, uint64_
     atomic_store(&gateway->height, height);
     atomic_store(&gateway->stream_ms, stream_ms);
     if (own_position > 0) {
+        atomic_store(&gateway->own_delivered_us, slu_now_us());
         atomic_store(&gateway->own_delivered, own_position);
-        atomic_store(&gateway->news, true);
     }
 }
 
 void slu_gateway_flushed(struct slu_gateway *gateway)
 {
-    if (atomic_exchange(&gateway->news, false) && atomic_load(&gateway->waits))
+    if (atomic_exchange(&gateway->news, false) &&
+        (atomic_exchange(&gateway->left, false) || atomic_load(&gateway->waits)))
         slu_ring_wake(&gateway->ring);
 }
 

@@ -49,13 +49,20 @@ static void append(struct slu_ring *ring, void *item, size_t bytes)
     ring->slots[(ring->first + ring->count) % ring->cap] = (struct slu_ring_slot){item, bytes};
     ring->count++;
     ring->bytes += bytes;
-    if (ring->taker_waiting) {
-        ring->taker_waiting = false;
-        pthread_cond_signal(&ring->filled);
-    }
 }
 
-int slu_ring_put(struct slu_ring *ring, void *item, size_t bytes, unsigned percent)
+/* Gives up the lock, then wakes the taker if it sleeps: woken before, it would wait for the lock.
+ */
+static void unlock_and_wake(struct slu_ring *ring)
+{
+    bool wake = ring->taker_waiting;
+    ring->taker_waiting = false;
+    pthread_mutex_unlock(&ring->lock);
+    if (wake)
+        pthread_cond_signal(&ring->filled);
+}
+
+static int put(struct slu_ring *ring, void *item, size_t bytes, unsigned percent, bool wake)
 {
     int error = 0;
     pthread_mutex_lock(&ring->lock);
@@ -67,8 +74,21 @@ int slu_ring_put(struct slu_ring *ring, void *item, size_t bytes, unsigned perce
     } else {
         append(ring, item, bytes);
     }
-    pthread_mutex_unlock(&ring->lock);
+    if (error == 0 && wake)
+        unlock_and_wake(ring);
+    else
+        pthread_mutex_unlock(&ring->lock);
     return error;
+}
+
+int slu_ring_put(struct slu_ring *ring, void *item, size_t bytes, unsigned percent)
+{
+    return put(ring, item, bytes, percent, true);
+}
+
+int slu_ring_leave(struct slu_ring *ring, void *item, size_t bytes)
+{
+    return put(ring, item, bytes, 100, false);
 }
 
 int slu_ring_put_wait(struct slu_ring *ring, void *item, size_t bytes)
@@ -80,11 +100,13 @@ int slu_ring_put_wait(struct slu_ring *ring, void *item, size_t bytes)
         pthread_cond_wait(&ring->emptied, &ring->lock);
         ring->putters_waiting--;
     }
-    if (ring->closed)
+    if (ring->closed) {
         error = SLU_ERR_CLOSED;
-    else
+        pthread_mutex_unlock(&ring->lock);
+    } else {
         append(ring, item, bytes);
-    pthread_mutex_unlock(&ring->lock);
+        unlock_and_wake(ring);
+    }
     return error;
 }
 
@@ -132,11 +154,7 @@ void slu_ring_wake(struct slu_ring *ring)
 {
     pthread_mutex_lock(&ring->lock);
     ring->woken = true;
-    if (ring->taker_waiting) {
-        ring->taker_waiting = false;
-        pthread_cond_signal(&ring->filled);
-    }
-    pthread_mutex_unlock(&ring->lock);
+    unlock_and_wake(ring);
 }
 
 void slu_ring_close(struct slu_ring *ring)

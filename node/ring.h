@@ -41,6 +41,9 @@ void slu_ring_destroy(struct slu_ring *ring);
 /** Puts one item if the ring is at most `percent` (1..100) full by items and by bytes.
  * Errors: BUSY, CLOSED. Any thread. */
 SLU_MUST_USE int slu_ring_put(struct slu_ring *ring, void *item, size_t bytes, unsigned percent);
+/** Puts one item without waking the taker, who finds it when something else wakes it: for what is of
+ * no use before that. Errors: BUSY, CLOSED. Any thread. */
+SLU_MUST_USE int slu_ring_leave(struct slu_ring *ring, void *item, size_t bytes);
 /** Puts one item, waiting for room. Errors: CLOSED. */
 SLU_MUST_USE int slu_ring_put_wait(struct slu_ring *ring, void *item, size_t bytes);
 /** Takes up to `max` items of up to `max_bytes` (but at least one), waiting until `until_us`

@@ -1,10 +1,13 @@
 #include "node/runtime.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "node/clock.h"
 #include "sluice/error.h"
@@ -31,12 +34,8 @@ struct slu_runtime {
     uint64_t deadline_ms;
     bool idle_turn; /* the last turn had no effects */
     uint64_t published_ms, progress_ms, progress_height;
-
-    pthread_mutex_t bell_lock; /* what wakes the core's thread */
-    pthread_cond_t bell;
-    bool rung;
-    uint64_t wake_us;   /* when the core next needs it; set by whoever ended a turn */
-    uint64_t sleeps_us; /* until when it sleeps; 0: it does not */
+    uint64_t bell_us; /* what the bell is set to */
+    int bell;         /* a timer that wakes the core's thread; set by whoever ended a turn */
 
     pthread_mutex_t view_lock;
     struct slu_core_view view;
@@ -76,15 +75,11 @@ int slu_runtime_new(struct slu_runtime **runtime, const struct slu_runtime_confi
         return SLU_ERR_MEMORY;
     rt->config = *config;
     rt->deadline_ms = UINT64_MAX;
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&rt->bell, &attributes);
-    pthread_condattr_destroy(&attributes);
+    rt->bell_us = UINT64_MAX;
+    rt->bell = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
     pthread_mutex_init(&rt->owner, NULL);
-    pthread_mutex_init(&rt->bell_lock, NULL);
     pthread_mutex_init(&rt->view_lock, NULL);
-    int error = slu_ring_init(&rt->inbox, RING_ITEMS, RING_BYTES);
+    int error = rt->bell < 0 ? SLU_ERR_IO : slu_ring_init(&rt->inbox, RING_ITEMS, RING_BYTES);
     if (error == 0)
         error = slu_ring_init(&rt->idle, TURNS, SIZE_MAX);
     for (unsigned i = 0; i < TURNS && error == 0; i++) {
@@ -108,9 +103,9 @@ void slu_runtime_free(struct slu_runtime *runtime)
         turn_free(runtime->turns[i]);
     slu_ring_destroy(&runtime->inbox);
     slu_ring_destroy(&runtime->idle);
-    pthread_cond_destroy(&runtime->bell);
+    if (runtime->bell >= 0)
+        close(runtime->bell);
     pthread_mutex_destroy(&runtime->owner);
-    pthread_mutex_destroy(&runtime->bell_lock);
     pthread_mutex_destroy(&runtime->view_lock);
     free(runtime);
 }
@@ -249,17 +244,28 @@ static bool run_turn(struct slu_runtime *rt, bool wait)
     return count > 0 || !rt->idle_turn;
 }
 
-/* Tells the core's thread when it is needed; it is woken if it would sleep past that. The caller
- * has the core, so that the newest word counts. */
-static void set_wake(struct slu_runtime *rt, uint64_t at_us)
+/* Sets the bell; the caller has the core, so that the newest word counts. A timer in the kernel:
+ * nearly every turn moves the deadline, and a thread that has to be woken to sleep differently
+ * costs more than the turn. */
+static void set_bell(struct slu_runtime *rt, uint64_t at_us)
 {
-    pthread_mutex_lock(&rt->bell_lock);
-    rt->wake_us = at_us;
-    if (at_us < rt->sleeps_us) {
-        rt->rung = true;
-        pthread_cond_signal(&rt->bell);
+    if (slu_ring_closed(&rt->inbox))
+        at_us = 0;
+    if (at_us == rt->bell_us)
+        return;
+    rt->bell_us = at_us;
+    struct itimerspec at = {0}; /* off */
+    if (at_us != UINT64_MAX) {
+        at.it_value.tv_sec = (time_t)(at_us / 1000000u);
+        at.it_value.tv_nsec = (long)(at_us % 1000000u) * 1000 + (at_us == 0);
     }
-    pthread_mutex_unlock(&rt->bell_lock);
+    SLU_CHECK(timerfd_settime(rt->bell, TFD_TIMER_ABSTIME, &at, NULL) == 0);
+}
+
+/* Something to do at once. The caller has the core. */
+static bool wanted(struct slu_runtime *rt)
+{
+    return has_input(rt) || (!rt->idle_turn && rt->deadline_ms <= slu_monotonic_ms());
 }
 
 void slu_runtime_run(struct slu_runtime *rt)
@@ -269,10 +275,10 @@ void slu_runtime_run(struct slu_runtime *rt)
     /* Who does not get the core leaves its input to whoever has it, who looks again after letting
      * it go: so nothing is left behind. */
     while (able && has_input(rt) && pthread_mutex_trylock(&rt->owner) == 0) {
-        while (able && has_input(rt)) {
+        while (able && wanted(rt)) {
             able = turns++ < RUN_TURNS && run_turn(rt, false);
         }
-        set_wake(rt, able ? wake_us(rt) : 0);
+        set_bell(rt, has_input(rt) ? 0 : wake_us(rt));
         pthread_mutex_unlock(&rt->owner);
     }
 }
@@ -281,19 +287,9 @@ void slu_runtime_run(struct slu_runtime *rt)
 
 static void sleep_until_wanted(struct slu_runtime *rt)
 {
-    pthread_mutex_lock(&rt->bell_lock);
-    while (!rt->rung && slu_now_us() < rt->wake_us) {
-        rt->sleeps_us = rt->wake_us;
-        struct timespec until = {.tv_sec = (time_t)(rt->wake_us / 1000000u),
-                                 .tv_nsec = (long)(rt->wake_us % 1000000u) * 1000};
-        if (rt->wake_us == UINT64_MAX)
-            pthread_cond_wait(&rt->bell, &rt->bell_lock);
-        else
-            pthread_cond_timedwait(&rt->bell, &rt->bell_lock, &until);
-    }
-    rt->rung = false;
-    rt->sleeps_us = 0;
-    pthread_mutex_unlock(&rt->bell_lock);
+    uint64_t rings;
+    ssize_t got = read(rt->bell, &rings, sizeof rings);
+    SLU_CHECK(got == sizeof rings || errno == EINTR);
 }
 
 static void begin(struct slu_runtime *rt)
@@ -318,7 +314,8 @@ static void *core_thread(void *context)
             ;
         more = !slu_ring_closed(&rt->inbox) || has_input(rt);
         rt->running = more;
-        set_wake(rt, wake_us(rt));
+        rt->bell_us = UINT64_MAX; /* it may have rung */
+        set_bell(rt, wake_us(rt));
         pthread_mutex_unlock(&rt->owner);
         if (more && !has_input(rt))
             sleep_until_wanted(rt);
@@ -339,10 +336,9 @@ int slu_runtime_start(struct slu_runtime *runtime)
 void slu_runtime_stop(struct slu_runtime *runtime)
 {
     slu_ring_close(&runtime->inbox);
-    pthread_mutex_lock(&runtime->bell_lock);
-    runtime->rung = true;
-    pthread_cond_signal(&runtime->bell);
-    pthread_mutex_unlock(&runtime->bell_lock);
+    pthread_mutex_lock(&runtime->owner);
+    set_bell(runtime, 0);
+    pthread_mutex_unlock(&runtime->owner);
     if (runtime->started)
         pthread_join(runtime->thread, NULL);
     runtime->started = false;

@@ -391,12 +391,11 @@ void slu_submissions_durable(struct slu_submissions *s, uint64_t position)
     }
 }
 
-void slu_submissions_delivered(struct slu_submissions *s, uint64_t position)
+void slu_submissions_delivered(struct slu_submissions *s, uint64_t position, uint64_t at_us)
 {
-    uint64_t now_us = slu_now_us();
     while (s->measure_count > 0 && s->measures[s->measure_first].position <= position) {
         slu_metrics_observe(s->metrics, SLU_HISTOGRAM_DELIVER,
-                            now_us - s->measures[s->measure_first].began_us);
+                            at_us - s->measures[s->measure_first].began_us);
         s->measure_first = (s->measure_first + 1) % MEASURES;
         s->measure_count--;
     }
@@ -404,7 +403,12 @@ void slu_submissions_delivered(struct slu_submissions *s, uint64_t position)
 
 bool slu_submissions_waiting(const struct slu_submissions *s)
 {
-    return s->wait_first != NONE || s->measure_count > 0;
+    return s->wait_first != NONE;
+}
+
+bool slu_submissions_measuring(const struct slu_submissions *s)
+{
+    return s->measure_count > 0;
 }
 
 uint32_t slu_submissions_count(const struct slu_submissions *submissions)

@@ -31,10 +31,13 @@ void slu_submissions_admitted(struct slu_submissions *submissions, uint64_t toke
                               const struct slu_admission *items, uint32_t count, uint64_t position);
 /** Own batches up to `position` are durable. */
 void slu_submissions_durable(struct slu_submissions *submissions, uint64_t position);
-/** Own batches up to `position` are delivered here: measures. */
-void slu_submissions_delivered(struct slu_submissions *submissions, uint64_t position);
-/** Whether any waits for DURABLE, or its delivery is measured. */
+/** Own batches up to `position` are delivered here, the last of them at `at_us`: measures. */
+void slu_submissions_delivered(struct slu_submissions *submissions, uint64_t position,
+                               uint64_t at_us);
+/** Whether any waits for DURABLE. */
 bool slu_submissions_waiting(const struct slu_submissions *submissions);
+/** Whether a delivery is to be measured. */
+bool slu_submissions_measuring(const struct slu_submissions *submissions);
 /** How many are on their way. */
 uint32_t slu_submissions_count(const struct slu_submissions *submissions);
 

@@ -17,7 +17,7 @@ struct slu_disk_settings {
 static const struct {
     size_t buffer_bytes;
     int buffers;
-} memtables[FAMILIES] = {{8 * MIB, 3}, {16 * MIB, 3}, {4 * MIB, 2}};
+} memtables[FAMILIES] = {{6 * MIB, 3}, {12 * MIB, 3}, {4 * MIB, 2}};
 
 static void set_log_and_recovery(rocksdb_options_t *o)
 {

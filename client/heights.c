@@ -10,6 +10,8 @@ const char *slu_entry_kind_name(uint8_t kind)
 {
     if (kind == SLU_ENTRY_EVIDENCE)
         return "evidence";
+    if (kind == SLU_ENTRY_KEYGEN)
+        return "keygen";
     return (kind & ~SLU_ENTRY_FORCED) == 0 ? "plain" : "unknown";
 }
 

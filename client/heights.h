@@ -26,6 +26,7 @@
 /* An entry's kind, as proto/client.proto has it. */
 #define SLU_ENTRY_FORCED   128u
 #define SLU_ENTRY_EVIDENCE 64u
+#define SLU_ENTRY_KEYGEN   65u
 
 /** An entry's kind as a word: "plain", "evidence", "unknown". Static storage. */
 const char *slu_entry_kind_name(uint8_t kind);

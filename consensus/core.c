@@ -55,7 +55,7 @@ size_t slu_core_bytes(const struct slu_genesis *g)
     bytes += SLU_PENDING_BLOCKS * sizeof(struct slu_block *) + slack;
     bytes += 2 * SLU_PENDING_LIST_BYTES + SLU_QUEUED_BYTES_MAX + 3 * slack;
     bytes += slu_inbox_bytes(g) + slu_queue_bytes(g) + 2 * slack;
-    bytes += slu_order_bytes(g) + 8 * slack;
+    bytes += slu_order_bytes(g) + slu_keygen_bytes(g) + 9 * slack;
     bytes += n * sizeof(struct slu_tip) + slack;
     bytes += sizeof(struct slu_message) + slack;
     bytes += (g->params.lane_window_batches + 1) * sizeof(uint32_t) + slack;
@@ -97,6 +97,7 @@ static void init_tables(struct slu_core *c, struct slu_arena *a)
     slu_inbox_init(c, a);
     slu_queue_init(c, a);
     slu_order_init(c, a);
+    slu_keygen_init(c, a);
     c->freezes = take(a, n * sizeof *c->freezes);
     c->scratch = take(a, sizeof *c->scratch);
     c->path = take(a, (c->g->params.lane_window_batches + 1) * sizeof *c->path);
@@ -115,6 +116,7 @@ struct slu_core *slu_core_init(void *memory, const struct slu_core_config *confi
     c->f = slu_genesis_f(config->genesis);
     c->q = slu_genesis_q(config->genesis);
     c->signer = config->signer;
+    c->seal = config->seal;
     c->random = config->seed;
     SLU_CHECK(c->self < c->n);
     init_tables(c, &arena);
@@ -202,6 +204,7 @@ static void on_start(struct slu_core *c)
         slu_rejoin_start(c);
     slu_view_restart(c);
     slu_vote_recount(c);
+    slu_keygen_speak(c);
     c->order_wanted = true;
 }
 
@@ -342,6 +345,11 @@ void slu_core_inbox_status(const struct slu_core *c, struct slu_inbox_status *st
         .slashed = c->slashed,
     };
     memcpy(status->block.block, c->delivered.digest, 32);
+}
+
+void slu_core_keygen_status(const struct slu_core *core, struct slu_keygen_status *status)
+{
+    slu_keygen_status(core, status);
 }
 
 uint64_t slu_core_heard_ms_ago(const struct slu_core *c, uint16_t node, uint64_t now_ms)

@@ -27,6 +27,7 @@
 #include "base/arena.h"
 #include "base/limits.h"
 #include "consensus/store.h"
+#include "crypto/dkg.h"
 #include "crypto/keyguard.h"
 #include "wire/genesis.h"
 #include "wire/message.h"
@@ -79,7 +80,7 @@ struct slu_event {
         } query;
         struct {
             uint64_t tag; /* of the READ */
-            const uint8_t *header_and_payload; /* the BATCH record; NULL: it could not be read */
+            const uint8_t *record; /* as it was written; NULL: it could not be read */
             size_t bytes;
         } body;
     };
@@ -90,7 +91,7 @@ enum slu_effect_kind {
     SLU_EFFECT_FORGET,    /* delete the records of [key, key_end) */
     SLU_EFFECT_SEND,      /* a message to a peer, or SLU_TO_ALL */
     SLU_EFFECT_SERVE,     /* answer a peer's fetch from the store (consensus/serve.h) */
-    SLU_EFFECT_READ,      /* read a BATCH record, answer with BODY */
+    SLU_EFFECT_READ,      /* read a BATCH or INBOX record, answer with BODY */
     SLU_EFFECT_ADMITTED,  /* what became of a submission's transactions */
     SLU_EFFECT_TAKEN,     /* what became of a FORCE or RECEIPT; by then the item is durable */
     SLU_EFFECT_DURABLE,   /* own batches up to `position` are durable: the accepted are accepted */
@@ -268,11 +269,34 @@ struct slu_inbox_status {
     uint64_t slashed;         /* set of nodes with queued evidence, as of the last final block */
 };
 
+/** Where the key generation stands, as of the last delivered height (docs/PROTOCOL.md clause 7.2). */
+enum slu_keygen_state {
+    SLU_KEYGEN_RESTING = 0,  /* no attempt is under way */
+    SLU_KEYGEN_DEALING = 1,
+    SLU_KEYGEN_SETTLING = 2, /* complaints and READYs */
+};
+
+struct slu_keygen_status {
+    uint64_t height; /* that all of this is a function of, but has_share */
+    bool between; /* part of the next height is counted already */
+    enum slu_keygen_state phase;
+    uint32_t attempt; /* the newest; 0: none yet */
+    uint16_t k;       /* of it */
+    uint64_t dealt, out, ready; /* sets of nodes */
+    bool has_key;
+    bool has_share; /* this node can take part in openings */
+    uint16_t key_k;
+    uint64_t key_dealers;
+    uint64_t key_from_height;
+    uint8_t key_id[32], y[32];
+};
+
 struct slu_core_config {
     const struct slu_genesis *genesis; /* must outlive the core */
     uint16_t self;
     struct slu_signer signer;
     uint64_t seed; /* of the core's own generator (fetch order, table hashing) */
+    const struct slu_seal_secrets *seal; /* must outlive the core; NULL: takes no part in key generation */
 };
 
 /** Bytes of memory that a core of this genesis needs (virtual; touched as it fills). */
@@ -296,6 +320,7 @@ void slu_core_lane_status(const struct slu_core *core, uint16_t lane,
                           struct slu_lane_status *status);
 /** A FORCE here must pay slu_postage_price(genesis, booked_bytes + unqueued_bytes, envelope bytes). */
 void slu_core_inbox_status(const struct slu_core *core, struct slu_inbox_status *status);
+void slu_core_keygen_status(const struct slu_core *core, struct slu_keygen_status *status);
 /** Milliseconds since something signed by `node` was heard; UINT64_MAX: never. */
 uint64_t slu_core_heard_ms_ago(const struct slu_core *core, uint16_t node, uint64_t now_ms);
 /** Whether the node holds back its votes because it lost its disk and is not yet back. */

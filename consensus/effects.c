@@ -111,8 +111,9 @@ void slu_fx_persist(struct slu_core *c, const struct slu_record_key *key, const 
                     size_t len, const uint8_t *payload, size_t payload_len)
 {
     struct slu_effect *fx = slu_fx_add(c, SLU_EFFECT_PERSIST);
+    bool follows = key->a == SLU_STATE_HEAD || key->a == SLU_STATE_KEYGEN || key->a == SLU_STATE_KEY;
     if (key->kind == SLU_REC_VOTE || key->kind == SLU_REC_ACK || key->kind == SLU_REC_INBOX ||
-        (key->kind == SLU_REC_STATE && key->a != SLU_STATE_HEAD))
+        (key->kind == SLU_REC_STATE && !follows))
         c->fx->promises = true;
     fx->persist.key = *key;
     fx->persist.value = value;

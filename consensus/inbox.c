@@ -128,7 +128,7 @@ void slu_inbox_drop(struct slu_core *c, uint32_t place)
     *(entry->older == SLU_NONE ? &in->oldest : &in->pool[entry->older].newer) = entry->newer;
     *(entry->newer == SLU_NONE ? &in->newest : &in->pool[entry->newer].older) = entry->older;
     no_stray(c, entry);
-    if (entry->held && entry->tuple.kind == SLU_INBOX_FORCED) {
+    if (entry->held && entry->tuple.kind != SLU_INBOX_EVIDENCE) {
         in->shares[entry->taker].items--;
         in->shares[entry->taker].bytes -= slu_queue_cost(entry->tuple.bytes);
     }
@@ -212,6 +212,9 @@ static bool may_hold(const struct slu_core *c, const struct slu_relay *relay)
         return slot->taken == 0 ||
                (slot->taken < SLU_EVIDENCE_HELD_MAX && memcmp(t->id, slot->tuple.id, 32) < 0);
     }
+    if (t->kind == SLU_INBOX_KEYGEN)
+        return share_has_room(c, relay->taker, t->bytes) &&
+               slu_keygen_may_hold(c, relay->content, t->bytes);
     const struct slu_named *named = slu_queue_named(c, relay->postage.height, relay->postage.block);
     return named && share_has_room(c, relay->taker, t->bytes) &&
            form_of(c, relay->content, t->bytes) == SLU_DROP_NONE &&
@@ -260,7 +263,7 @@ static void note_held(struct slu_core *c, uint32_t place, uint16_t taker)
     no_stray(c, entry);
     c->inbox.missing--;
     c->inbox.unsaid++;
-    if (t->kind == SLU_INBOX_FORCED) {
+    if (t->kind != SLU_INBOX_EVIDENCE) {
         c->inbox.shares[taker].items++;
         c->inbox.shares[taker].bytes += slu_queue_cost(t->bytes);
         return;

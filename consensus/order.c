@@ -28,9 +28,11 @@ struct slu_order {
     struct inbox_item *inbox; /* evidence, then what is due: inbox_max */
     uint32_t inbox_count;
     uint32_t forced, evidence; /* of them delivered */
+    uint32_t *letters;         /* places in `inbox` of messages of the key generation: read first */
+    uint32_t letter_count;
     struct slu_block block;
     struct planned *plan; /* entries_per_block_max: a batch has at least one transaction */
-    uint32_t planned, asked, done;
+    uint32_t planned, asked, done; /* the latter two count letters, then batches */
     uint32_t asked_bytes;
     uint32_t entries, drops, ids;
     uint8_t *ids_bytes;   /* ids x (id32, u32 outcome): entries, drops, queued ids known before */
@@ -49,7 +51,7 @@ static size_t inbox_max(const struct slu_genesis *g)
 size_t slu_order_bytes(const struct slu_genesis *g)
 {
     size_t entries = g->params.entries_per_block_max + inbox_max(g) + slu_inbox_per_block(g);
-    return sizeof(struct slu_order) + inbox_max(g) * sizeof(struct inbox_item) + entries * (sizeof(struct planned) + IDS_ENTRY_BYTES +
+    return sizeof(struct slu_order) + inbox_max(g) * (sizeof(struct inbox_item) + sizeof(uint32_t)) + entries * (sizeof(struct planned) + IDS_ENTRY_BYTES +
                                                  SLU_DELIVERED_DROP_BYTES) +
            (size_t)g->n * g->params.lane_window_batches * sizeof(uint32_t) + 192;
 }
@@ -60,7 +62,8 @@ void slu_order_init(struct slu_core *c, struct slu_arena *arena)
     struct slu_order *o = slu_arena_take(arena, sizeof *o);
     SLU_CHECK(o);
     o->inbox = slu_arena_take(arena, inbox_max(c->g) * sizeof *o->inbox);
-    SLU_CHECK(o->inbox);
+    o->letters = slu_arena_take(arena, inbox_max(c->g) * sizeof *o->letters);
+    SLU_CHECK(o->inbox && o->letters);
     o->plan = slu_arena_take(arena, entries * sizeof *o->plan);
     o->ids_bytes = slu_arena_take(arena, entries * IDS_ENTRY_BYTES);
     o->drops_bytes = slu_arena_take(arena, entries * SLU_DELIVERED_DROP_BYTES);
@@ -116,19 +119,38 @@ static bool plan_block(struct slu_core *c, const struct slu_block *block)
     }
 }
 
+/* The index-th thing that this height has to read: its key and its length. */
+static uint32_t to_read(const struct slu_order *o, uint32_t index, struct slu_record_key *key)
+{
+    if (index < o->letter_count) {
+        const struct slu_inbox_tuple *t = &o->inbox[o->letters[index]].tuple;
+        *key = (struct slu_record_key){.kind = SLU_REC_INBOX, .a = t->valid_until_ms};
+        memcpy(key->digest, t->id, 32);
+        return SLU_RELAY_BYTES + t->bytes;
+    }
+    const struct planned *p = &o->plan[index - o->letter_count];
+    *key = (struct slu_record_key){.kind = SLU_REC_BATCH, .a = p->ref.lane, .b = p->ref.position};
+    memcpy(key->digest, p->ref.digest, 32);
+    return SLU_SIGNED_HEADER_BYTES + p->bytes;
+}
+
+static uint32_t reads(const struct slu_order *o)
+{
+    return o->letter_count + o->planned;
+}
+
 static void ask(struct slu_core *c)
 {
     struct slu_order *o = c->order;
-    while (o->asked < o->planned && o->asked - o->done < READS_MAX &&
-           (o->asked == o->done || o->asked_bytes + o->plan[o->asked].bytes <= READ_BYTES_MAX)) {
-        const struct planned *p = &o->plan[o->asked];
+    struct slu_record_key key;
+    while (o->asked < reads(o) && o->asked - o->done < READS_MAX) {
+        uint32_t bytes = to_read(o, o->asked, &key);
+        if (o->asked > o->done && o->asked_bytes + bytes > READ_BYTES_MAX)
+            return;
         struct slu_effect *fx = slu_fx_add(c, SLU_EFFECT_READ);
-        fx->read.tag = o->next_tag + o->asked;
-        fx->read.key =
-            (struct slu_record_key){.kind = SLU_REC_BATCH, .a = p->ref.lane, .b = p->ref.position};
-        memcpy(fx->read.key.digest, p->ref.digest, 32);
-        o->asked_bytes += p->bytes;
-        o->asked++;
+        fx->read.tag = o->next_tag + o->asked++;
+        fx->read.key = key;
+        o->asked_bytes += bytes;
     }
 }
 
@@ -197,16 +219,15 @@ static void deliver_tx(struct slu_core *c, uint32_t batch, uint32_t index, const
     }
 }
 
-static void deliver_batch(struct slu_core *c, const uint8_t *payload, size_t len)
+static void deliver_batch(struct slu_core *c, uint32_t batch, const uint8_t *payload, size_t len)
 {
-    struct slu_order *o = c->order;
-    uint32_t txs = o->plan[o->done].ref.txs, at = 0;
+    uint32_t txs = c->order->plan[batch].ref.txs, at = 0;
     struct slu_reader r = slu_reader_of(payload, len);
     struct slu_tx tx;
     while (at < txs && slu_tx_read(&r, &tx))
-        deliver_tx(c, o->done, at++, &tx);
+        deliver_tx(c, batch, at++, &tx);
     for (; at < txs; at++)
-        note_drop(c, o->done, at, SLU_DROP_MALFORMED);
+        note_drop(c, batch, at, SLU_DROP_MALFORMED);
 }
 
 /* Ids leave the window when a block is more than dedup_window_ms past the one that delivered them;
@@ -251,7 +272,9 @@ static void gather_forced(struct slu_core *c, uint64_t height)
     struct slu_queue *q = &c->queue;
     for (uint64_t i = q->due; i < q->top && q->ring[i % q->cap].due == height; i++) {
         const struct slu_queued *entry = &q->ring[i % q->cap];
-        struct slu_inbox_tuple tuple = {.kind = SLU_INBOX_FORCED,
+        struct slu_inbox_tuple tuple = {.kind = entry->kind,
+                                        .offence = entry->phase,
+                                        .offender = entry->node,
                                         .bytes = entry->bytes,
                                         .valid_until_ms = entry->valid_until_ms};
         memcpy(tuple.id, entry->id, 32);
@@ -278,7 +301,7 @@ static void deliver_inbox(struct slu_core *c)
 {
     struct slu_order *o = c->order;
     uint64_t height = o->block.height;
-    o->inbox_count = o->forced = o->evidence = 0;
+    o->inbox_count = o->forced = o->evidence = o->letter_count = 0;
     mark_known(c, height);
     gather_evidence(c, height);
     gather_forced(c, height);
@@ -294,8 +317,10 @@ static void deliver_inbox(struct slu_core *c)
         note_id(o, item->tuple.id, o->entries++);
         if (item->tuple.kind == SLU_INBOX_FORCED)
             o->forced++;
-        else
+        else if (item->tuple.kind == SLU_INBOX_EVIDENCE)
             o->evidence++;
+        else
+            o->letters[o->letter_count++] = i;
     }
     c->stats.forced_delivered += o->forced;
     c->stats.evidence_delivered += o->evidence;
@@ -350,6 +375,7 @@ static void persist_ids(struct slu_core *c)
 static void finish(struct slu_core *c)
 {
     struct slu_order *o = c->order;
+    slu_keygen_height_done(c, o->block.height, o->block.time_ms);
     persist_ids(c); /* first: the delivered record is what makes the height exist */
     persist_delivered(c);
     struct slu_effect *fx = slu_fx_add(c, SLU_EFFECT_DELIVERED);
@@ -364,8 +390,9 @@ static void finish(struct slu_core *c)
     for (uint16_t l = 0; l < c->n; l++)
         slu_lane_delivered(c, l, &c->delivered.cut[l]);
     slu_own_delivered(c, c->delivered.cut[c->self].position);
-    o->next_tag += o->planned;
+    o->next_tag += reads(o);
     o->active = false;
+    slu_keygen_speak(c);
 }
 
 static bool start_next(struct slu_core *c)
@@ -395,7 +422,7 @@ void slu_order_progress(struct slu_core *c)
         if (!o->active && !start_next(c))
             return;
         ask(c);
-        if (o->done < o->planned)
+        if (o->done < reads(o))
             return; /* bodies are being read */
         finish(c);
     }
@@ -406,14 +433,19 @@ void slu_order_on_body(struct slu_core *c, const struct slu_event *event)
     struct slu_order *o = c->order;
     if (!o->active || event->body.tag != o->next_tag + o->done)
         return; /* of a delivery that was given up below */
-    const struct planned *p = &o->plan[o->done];
-    if (!event->body.header_and_payload ||
-        event->body.bytes != SLU_SIGNED_HEADER_BYTES + (size_t)p->bytes) {
+    struct slu_record_key key;
+    uint32_t bytes = to_read(o, o->done, &key);
+    if (!event->body.record || event->body.bytes != bytes) {
         /* The caller's disk lost it: a damaged store stops the node before this can happen. */
         SLU_CHECK(!"a held body is readable");
     }
-    deliver_batch(c, event->body.header_and_payload + SLU_SIGNED_HEADER_BYTES, p->bytes);
-    o->asked_bytes -= p->bytes;
+    if (o->done < o->letter_count)
+        slu_keygen_deliver(c, o->block.height, event->body.record + SLU_RELAY_BYTES,
+                           bytes - SLU_RELAY_BYTES);
+    else
+        deliver_batch(c, o->done - o->letter_count, event->body.record + SLU_SIGNED_HEADER_BYTES,
+                      bytes - SLU_SIGNED_HEADER_BYTES);
+    o->asked_bytes -= bytes;
     o->done++;
     c->order_wanted = true;
 }

@@ -112,7 +112,7 @@ static uint32_t forced_in(const struct slu_block *block)
     struct slu_inbox_tuple tuple;
     for (uint32_t i = 0; i < block->queued_count; i++) {
         slu_inbox_tuple_at(block->queued, i, &tuple);
-        count += tuple.kind == SLU_INBOX_FORCED;
+        count += tuple.kind != SLU_INBOX_EVIDENCE;
     }
     return count;
 }
@@ -246,6 +246,9 @@ static void push_forced(struct slu_core *c, const struct slu_block *block,
         .time_ms = block->time_ms,
         .tail_height = block->tail.height,
         .bytes = t->bytes,
+        .node = t->offender,
+        .kind = t->kind,
+        .phase = t->offence,
     };
     memcpy(entry->id, t->id, 32);
     slu_inbox_queued(c, t, &entry->held, &entry->holders);
@@ -254,7 +257,7 @@ static void push_forced(struct slu_core *c, const struct slu_block *block,
     if (!slu_idset_find(&q->ids, t->id))
         SLU_CHECK(slu_idset_add(&q->ids, t->id, q->top, 0, 0));
     q->top++;
-    c->stats.forced_queued++;
+    c->stats.forced_queued += t->kind == SLU_INBOX_FORCED;
 }
 
 static void push_evidence(struct slu_core *c, const struct slu_block *block,

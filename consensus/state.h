@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "consensus/core.h"
 #include "consensus/idset.h"
+#include "consensus/keygen.h"
 
 #define SLU_NONE UINT32_MAX
 
@@ -134,6 +135,8 @@ struct slu_queued {
     uint64_t height, time_ms, tail_height; /* of the block that queued it */
     uint64_t holders;
     uint32_t bytes;
+    uint16_t node; /* KEYGEN: whose, and of which phase */
+    uint8_t kind, phase;
     bool held;
     bool done; /* its id was delivered before its height came */
 };
@@ -204,6 +207,7 @@ struct slu_core {
     const struct slu_genesis *g;
     uint16_t n, self, f, q;
     struct slu_signer signer;
+    const struct slu_seal_secrets *seal; /* NULL: none */
     uint64_t random;
     uint64_t now_ms, clock_ms;
     uint64_t turn;
@@ -286,6 +290,8 @@ struct slu_core {
     struct slu_idset dropped;   /* the same, of dropped ones; answers queries only */
     struct slu_order *order;
     bool order_wanted;          /* a block may have become deliverable */
+
+    struct slu_keygen *keygen;
 
     /* rejoin (recover.c) */
     bool rejoining;

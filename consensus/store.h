@@ -34,6 +34,8 @@ enum slu_state_slot {
                                 * u8 own lane open */
     SLU_STATE_FREEZE = 2,   /* b: lane; u32 incarnation below which I ack nothing, nonce32 */
     SLU_STATE_STARTED = 3,  /* written by the first start: this disk has the node's whole history */
+    SLU_STATE_KEYGEN = 4,   /* the key generation, as of a delivered height */
+    SLU_STATE_KEY = 5,      /* the newest committee key, with its dealings */
 };
 
 /** Records sort by (kind, a, b, digest). `digest` is zero for every kind but BATCH and INBOX. */

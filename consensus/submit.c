@@ -163,7 +163,7 @@ static bool locate_inbox(const struct slu_core *c, const uint8_t id32[32],
     const struct slu_inbox_entry *entry = slu_inbox_find(c, id32);
     if (queued && queued->due > c->delivered.height) {
         out->stage = SLU_STAGE_QUEUED;
-        out->forced = true;
+        out->forced = queued->kind == SLU_INBOX_FORCED;
         out->height = queued->height;
         out->due = queued->due;
         return true;
@@ -189,7 +189,8 @@ static void locate(const struct slu_core *c, const uint8_t id32[32], struct slu_
         out->height = found->a;
         out->index = found->b;
         const struct slu_queued *queued = slu_queue_find(c, id32);
-        out->forced = queued && queued->due == found->a && !queued->done;
+        out->forced = queued && queued->kind == SLU_INBOX_FORCED && queued->due == found->a &&
+                      !queued->done;
         return;
     }
     if (locate_inbox(c, id32, out))

@@ -242,6 +242,8 @@ static int load_item(struct slu_height_cache *h, const struct cached_height *c, 
         write_entry(w, c, entry, 0, SLU_ENTRY_EVIDENCE, r.at, tuple->bytes);
     else if (!slu_tx_read(&r, &tx))
         return SLU_ERR_CORRUPT;
+    else if (tuple->kind == SLU_INBOX_KEYGEN)
+        write_entry(w, c, entry, 0, SLU_ENTRY_KEYGEN, tx.body, tx.body_len);
     else
         write_entry(w, c, entry, tx.rollup, (uint8_t)(tx.kind | SLU_ENTRY_FORCED), tx.body,
                     tx.body_len);

@@ -22,6 +22,7 @@
 #define SLU_ENTRY_HEAD_BYTES 49u
 #define SLU_ENTRY_FORCED     128u
 #define SLU_ENTRY_EVIDENCE   64u
+#define SLU_ENTRY_KEYGEN     65u
 
 struct slu_height {
     uint64_t height, time_ms;

@@ -67,7 +67,7 @@ static struct body *read_body(struct slu_history *h, struct slu_disk_view *view,
     body->input = (struct slu_input){
         .event = {.kind = SLU_EVENT_BODY}, .bytes = sizeof *body + len, .free = body_free};
     body->input.event.body.tag = tag;
-    body->input.event.body.header_and_payload = body->bytes;
+    body->input.event.body.record = body->bytes;
     body->input.event.body.bytes = len;
     slu_metrics_add(h->config.metrics, SLU_METRIC_BODIES_READ, 1);
     return body;

@@ -166,6 +166,7 @@ static void publish(struct slu_runtime *rt, uint64_t now_ms)
     view->progress_ms = rt->progress_ms;
     view->rejoining = slu_core_rejoining(rt->config.core);
     slu_core_inbox_status(rt->config.core, &view->inbox);
+    slu_core_keygen_status(rt->config.core, &view->keygen);
     for (uint16_t i = 0; i < rt->config.nodes; i++) {
         slu_core_lane_status(rt->config.core, i, &view->lanes[i]);
         view->heard_ms_ago[i] = slu_core_heard_ms_ago(rt->config.core, i, now_ms);

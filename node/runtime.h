@@ -51,6 +51,7 @@ struct slu_core_view {
     uint64_t progress_ms;                 /* monotonic: when the delivered height last rose */
     bool rejoining;
     struct slu_inbox_status inbox;
+    struct slu_keygen_status keygen;
 };
 
 struct slu_runtime;

@@ -110,22 +110,62 @@ static json_t *reasons(const struct slu_survey *s, const uint64_t *counts, bool 
     return object;
 }
 
+static json_t *nodes_of(const struct slu_survey *s, uint64_t set)
+{
+    json_t *list = json_array();
+    for (uint16_t i = 0; i < s->genesis->n; i++) {
+        if (set >> i & 1)
+            json_array_append_new(list, json_integer(i));
+    }
+    return list;
+}
+
 /* The queue of forced transactions, what one of a KiB costs now, and who is slashed. */
 static json_t *inbox(const struct slu_survey *s, const struct slu_core_view *view)
 {
     const struct slu_inbox_status *status = &view->inbox;
-    json_t *object = json_object(), *slashed = json_array();
+    json_t *object = json_object();
     set_number(object, "price_work",
                slu_postage_price(s->genesis, status->booked_bytes + status->unqueued_bytes, 1024));
     set_number(object, "unqueued_items", status->unqueued_items);
     set_number(object, "unqueued_bytes", status->unqueued_bytes);
     set_number(object, "queued_items", status->queued_items);
     set_number(object, "queued_bytes", status->booked_bytes);
-    for (uint16_t i = 0; i < s->genesis->n; i++) {
-        if (status->slashed >> i & 1)
-            json_array_append_new(slashed, json_integer(i));
+    json_object_set_new(object, "slashed", nodes_of(s, status->slashed));
+    return object;
+}
+
+static void set_hex(json_t *object, const char *name, const uint8_t bytes32[32])
+{
+    char text[65];
+    slu_hex_encode(text, bytes32, 32);
+    json_object_set_new(object, name, json_string(text));
+}
+
+/* The committee's key, and the attempt at one. */
+static json_t *sealing(const struct slu_survey *s, const struct slu_core_view *view)
+{
+    static const char *const phases[] = {"resting", "dealing", "settling"};
+    const struct slu_keygen_status *status = &view->keygen;
+    json_t *object = json_object(), *key = json_null();
+    json_object_set_new(object, "enabled", json_boolean(s->genesis->params.sealing));
+    json_object_set_new(object, "phase", json_string(phases[status->phase]));
+    set_number(object, "attempt", status->attempt);
+    set_number(object, "k", status->k);
+    set_number(object, "k_target", slu_genesis_seal_threshold(s->genesis));
+    json_object_set_new(object, "dealt", nodes_of(s, status->dealt));
+    json_object_set_new(object, "disqualified", nodes_of(s, status->out));
+    json_object_set_new(object, "ready", nodes_of(s, status->ready));
+    if (status->has_key) {
+        key = json_object();
+        set_hex(key, "key_id", status->key_id);
+        set_hex(key, "y", status->y);
+        set_number(key, "k", status->key_k);
+        json_object_set_new(key, "qualified", nodes_of(s, status->key_dealers));
+        set_number(key, "from_height", status->key_from_height);
+        json_object_set_new(key, "has_share", json_boolean(status->has_share));
     }
-    json_object_set_new(object, "slashed", slashed);
+    json_object_set_new(object, "key", key);
     return object;
 }
 
@@ -161,6 +201,7 @@ char *slu_survey_status(const struct slu_survey *s)
     set_number(pending, "bytes", view->stats.own_pending_bytes);
     json_object_set_new(root, "own_pending", pending);
     json_object_set_new(root, "inbox", inbox(s, view));
+    json_object_set_new(root, "sealing", sealing(s, view));
     json_object_set_new(root, "peers", peers(s, view));
     json_object_set_new(root, "refused", reasons(s, NULL, true));
     json_object_set_new(root, "dropped", reasons(s, view->stats.txs_dropped, false));

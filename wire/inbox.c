@@ -6,6 +6,7 @@
 #include "crypto/hash.h"
 #include "sluice/error.h"
 #include "wire/evidence.h"
+#include "wire/keygen.h"
 #include "wire/tx.h"
 
 #define ID_PREFIX_BYTES 16u /* clause 4.2: ids are told apart by these */
@@ -42,6 +43,12 @@ int slu_inbox_tuple_read(struct slu_reader *r, const struct slu_genesis *g,
         bool ok = t->offence == 0 && t->offender == 0 && t->bytes > SLU_TX_HEAD_BYTES &&
                   t->bytes <= g->params.tx_bytes_max && t->valid_until_ms != SLU_VALID_FOR_EVER;
         return ok ? SLU_OK : SLU_ERR_MALFORMED;
+    }
+    if (t->kind == SLU_INBOX_KEYGEN) {
+        if (t->offence >= SLU_KEYGEN_PHASES || t->bytes <= SLU_TX_HEAD_BYTES ||
+            t->bytes > SLU_KEYGEN_BYTES_MAX || t->valid_until_ms == SLU_VALID_FOR_EVER)
+            return SLU_ERR_MALFORMED;
+        return t->offender < g->n ? SLU_OK : SLU_ERR_MISMATCH;
     }
     if (t->kind != SLU_INBOX_EVIDENCE || t->offence >= SLU_OFFENCES || t->bytes == 0 ||
         t->bytes > SLU_EVIDENCE_BYTES_MAX || t->valid_until_ms != SLU_VALID_FOR_EVER)
@@ -226,6 +233,17 @@ int slu_relay_derive(struct slu_relay *relay, const struct slu_genesis *g, const
         t->valid_until_ms = tx.valid_until_ms;
         return SLU_OK;
     }
+    if (relay->kind == SLU_INBOX_KEYGEN) {
+        struct slu_keygen_entry entry;
+        int rc = slu_keygen_read(&entry, g, content, len);
+        if (rc)
+            return rc;
+        memcpy(t->id, entry.id, 32);
+        t->offence = (uint8_t)entry.phase;
+        t->offender = entry.node;
+        t->valid_until_ms = entry.valid_until_ms;
+        return SLU_OK;
+    }
     struct slu_evidence evidence;
     if (relay->kind != SLU_INBOX_EVIDENCE)
         return SLU_ERR_MALFORMED;
@@ -276,7 +294,7 @@ int slu_relay_read(struct slu_reader *r, const struct slu_genesis *g, struct slu
         return SLU_ERR_MISMATCH;
     bool free_of_postage = relay->postage.height == 0 && relay->postage.nonce == 0 &&
                            sodium_is_zero(relay->postage.block, 32);
-    if (relay->kind == SLU_INBOX_EVIDENCE && !free_of_postage)
+    if (relay->kind != SLU_INBOX_FORCED && !free_of_postage)
         return SLU_ERR_MALFORMED;
     int rc = slu_relay_derive(relay, g, content, len);
     if (!rc)

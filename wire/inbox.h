@@ -18,6 +18,7 @@
 enum slu_inbox_kind {
     SLU_INBOX_FORCED = 1,
     SLU_INBOX_EVIDENCE = 2,
+    SLU_INBOX_KEYGEN = 3, /* a node's message of the key generation (wire/keygen.h) */
 };
 
 #define SLU_VALID_FOR_EVER UINT64_MAX /* valid_until of evidence */
@@ -25,8 +26,8 @@ enum slu_inbox_kind {
 struct slu_inbox_tuple {
     uint8_t id[32];
     uint8_t kind;      /* slu_inbox_kind */
-    uint8_t offence;   /* slu_offence (wire/evidence.h); 0 when forced */
-    uint16_t offender; /* 0 when forced */
+    uint8_t offence;   /* slu_offence (wire/evidence.h), or slu_keygen_phase; 0 when forced */
+    uint16_t offender; /* or the node whose message it is; 0 when forced */
     uint32_t bytes;    /* of the content: one envelope, or evidence */
     uint64_t valid_until_ms;
 };
@@ -97,7 +98,7 @@ struct slu_relay {
     uint32_t epoch;
     uint16_t taker;
     uint8_t kind;                 /* slu_inbox_kind */
-    struct slu_postage postage;   /* zero for evidence */
+    struct slu_postage postage;   /* zero unless forced */
     uint8_t signature[64];        /* the taker's, of `digest` */
     struct slu_inbox_tuple tuple; /* derived from the content */
     uint8_t digest[32];           /* derived: over epoch, taker, tuple, postage */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sluice/error.h"
+#include "wire/keygen.h"
 
 const char *slu_message_name(enum slu_message_kind kind)
 {
@@ -248,13 +249,19 @@ static int verify_proposal(const struct slu_proposal *p, const struct slu_genesi
     return signed_by(verifier, p->node, p->digest, p->signature);
 }
 
-/* An item's signature is its taker's; evidence carries two more, of the offender. */
+/* An item's signature is its taker's; evidence carries two more, of the offender, and a message of
+ * the key generation its node's. */
 static int verify_relay(const struct slu_relay *relay, const struct slu_genesis *g,
                         const struct slu_verifier *verifier)
 {
     struct slu_evidence evidence;
     if (signed_by(verifier, relay->taker, relay->digest, relay->signature))
         return SLU_ERR_SIGNATURE;
+    if (relay->kind == SLU_INBOX_KEYGEN) {
+        struct slu_keygen_entry entry;
+        int rc = slu_keygen_read(&entry, g, relay->content, relay->tuple.bytes);
+        return rc ? rc : signed_by(verifier, entry.node, entry.digest, entry.signature64);
+    }
     if (relay->kind != SLU_INBOX_EVIDENCE)
         return SLU_OK;
     return slu_evidence_check(&evidence, g, relay->content, relay->tuple.bytes, verifier);

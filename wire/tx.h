@@ -20,6 +20,7 @@ enum slu_tx_kind {
     SLU_TX_PLAIN = 0,
     SLU_TX_BUNDLE = 1, /* reserved: not valid yet */
     SLU_TX_SEALED = 2, /* reserved: not valid yet */
+    SLU_TX_KEYGEN = 3, /* of rollup 0, out of the inbox only (wire/keygen.h) */
 };
 
 struct slu_tx {

@@ -2,7 +2,7 @@
  * delays, and see everything that was ever sent (world.h); each habit's strength is drawn per seed.
  *
  * byz.c: what they know and how they speak; puppet.c: nodes without a core, flood.c: and their
- * inbox; twist.c: nodes with one. */
+ * inbox; cheat.c: and the key generation; twist.c: nodes with one. */
 #ifndef SLU_SIM_BYZ_H
 #define SLU_SIM_BYZ_H
 
@@ -24,7 +24,7 @@ enum byz_habit {
     BYZ_WRONG_BLOCK,
     BYZ_WITHHOLDS,   /* twisted cores: sends to some only */
     BYZ_CONTRADICTS, /* twisted cores: signs the opposite as well */
-    BYZ_FLOODS,      /* takes forced items of its own, and shows them to some */
+    BYZ_FLOODS,      /* takes forced items of its own, and shows them to some; cheats in key generation */
     BYZ_HABITS
 };
 
@@ -75,6 +75,8 @@ void puppet_flood(struct sim *sim, uint16_t node, struct slu_message *m);
 void puppet_hold(struct sim *sim, uint16_t node, struct slu_message *m);
 /** Adds inbox items to a report, certified or not. */
 void puppet_list(struct sim *sim, struct slu_report *report);
+/** Deals, complains and is ready, well or not. */
+void puppet_cheat(struct sim *sim, uint16_t node, struct slu_message *m);
 void puppet_tick(struct sim *sim, uint16_t node);
 void puppet_hear(struct sim *sim, uint16_t node, uint16_t from, const struct slu_message *m);
 

@@ -85,7 +85,7 @@ static bool look_back(struct world *world, const struct slu_block *parent,
             return true;
         *queued |= in_list(a, id32) != SIM_NONE;
         for (uint32_t i = 0; i < a->queued_count; i++)
-            *remembered += a->queued[(size_t)i * SLU_INBOX_TUPLE_BYTES + 32] == SLU_INBOX_FORCED;
+            *remembered += a->queued[(size_t)i * SLU_INBOX_TUPLE_BYTES + 32] != SLU_INBOX_EVIDENCE;
         a = world_block(world, a->parent);
         if (!a)
             return false;

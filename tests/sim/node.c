@@ -5,6 +5,8 @@
 
 #include "sluice/error.h"
 #include "tests/sim/inbox.h"
+#include "tests/sim/keygen.h"
+#include "tests/sim/seal_keys.h"
 #include "tests/sim/sim.h"
 
 #define TURNS_IN_FLIGHT_MAX 64u
@@ -107,11 +109,14 @@ void sim_node_boot(struct sim_node *node)
     void *memory = mmap(NULL, node->core_bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     SLU_CHECK(memory != MAP_FAILED);
+    uint8_t p32[32];
+    sim_seal_secrets(&node->seal, p32, node->id);
     struct slu_core_config config = {
         .genesis = &sim->genesis,
         .self = node->id,
         .signer = sim_signer(node),
         .seed = sim_rng_next(&sim->node_rng),
+        .seal = &node->seal,
     };
     node->core = slu_core_init(memory, &config);
     SLU_CHECK((void *)node->core == memory);
@@ -279,7 +284,7 @@ static void step(struct sim_node *node, const struct sim_item *item)
     case SIM_ITEM_BODY:
         e.kind = SLU_EVENT_BODY;
         e.body.tag = item->number;
-        e.body.header_and_payload = item->bytes;
+        e.body.record = item->bytes;
         e.body.bytes = item->bytes_len;
         break;
     case SIM_ITEM_TIMER:
@@ -296,6 +301,7 @@ static void end_turn(struct sim_node *node)
     struct slu_event e = {
         .kind = SLU_EVENT_TURN, .now_ms = sim->now_ms + node->mono_ms, .clock_ms = wall_ms(node)};
     step_core(node, &e);
+    keygen_look(node);
     sim_turn_queue(node, fx);
     uint64_t deadline = fx->deadline_ms;
     slu_effects_reset(fx);

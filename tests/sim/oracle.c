@@ -162,7 +162,7 @@ static void expect_inbox(struct oracle *oracle, const struct slu_block *parent,
     struct slu_inbox_tuple t;
     for (uint32_t i = 0; i < block->queued_count; i++) {
         slu_inbox_tuple_at(block->queued, i, &t);
-        if (t.kind == SLU_INBOX_FORCED)
+        if (t.kind != SLU_INBOX_EVIDENCE)
             enqueue(oracle, block, &t, &tail);
         else
             expect_item(oracle, out, block->height, &t, 0);
@@ -275,7 +275,7 @@ static void check_named(struct oracle *oracle, const struct slu_block *block)
             if (t.kind == SLU_INBOX_EVIDENCE && !(block->evident[t.offence] >> t.offender & 1))
                 sim_violation(sim, 11, "height %lu leaves out evidence of node %u", block->height,
                               t.offender);
-            if (t.kind == SLU_INBOX_FORCED && t.valid_until_ms >= block->time_ms &&
+            if (t.kind != SLU_INBOX_EVIDENCE && t.valid_until_ms >= block->time_ms &&
                 t.valid_until_ms - block->time_ms <= p->dedup_window_ms &&
                 oracle->queued_count < p->inbox_ids_max &&
                 sim_table_get(&oracle->queued_at, t.id) == SIM_NONE)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "tests/sim/seal_keys.h"
 #include "wire/vote.h"
 
 #define CHAIN_CREATED_MS 1000000u
@@ -28,6 +29,7 @@ static void quiet_params(struct slu_params *params)
     params->dedup_entries_max = 4096;
     params->release_lag_max = 16;
     params->forced_bytes_per_block = 4096;
+    params->sealing = 0; /* these schedules are about ordering */
     params->postage_base = 8;
     params->postage_age_ms = 1000;
     params->inbox_items_max = 1024;
@@ -252,6 +254,14 @@ static void draw_load(struct sim_plan *plan, struct sim_rng *r)
     }
 }
 
+/* A key generation in one run of four: its windows are short, so that attempts fail and follow. */
+static void draw_keygen(struct sim_plan *plan, struct sim_rng *r)
+{
+    plan->params.sealing = sim_rng_chance(r, 250);
+    plan->params.keygen_window_ms = sim_rng_u32(r, 100, 1500);
+    plan->params.keygen_retry_ms = plan->params.keygen_window_ms + sim_rng_u32(r, 0, 3000);
+}
+
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed, uint16_t n)
 {
     struct sim_rng r = sim_rng_of(seed, n);
@@ -260,6 +270,8 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, uint16_t n)
     draw_load(plan, &r);
     struct sim_rng inbox = sim_rng_of(seed ^ UINT64_C(0x1b0c), n);
     draw_inbox(plan, &inbox);
+    struct sim_rng keygen = sim_rng_of(seed ^ UINT64_C(0x6b67), n);
+    draw_keygen(plan, &keygen);
     plan->faultless = sim_rng_chance(&r, 80);
     uint64_t end = 0;
     if (!plan->faultless) {
@@ -308,6 +320,7 @@ void sim_plan_genesis(const struct sim_plan *plan, struct slu_genesis *genesis)
         genesis->nodes[i].stake = 1;
         snprintf(genesis->nodes[i].address, sizeof genesis->nodes[i].address, "sim://%u", i);
     }
+    sim_seal_keys(genesis);
     static const uint64_t ids[] = {1, 2, 7};
     for (uint16_t i = 0; i < 3; i++) {
         genesis->rollups[i].id = ids[i];

@@ -454,6 +454,8 @@ void puppet_tick(struct sim *sim, uint16_t node)
         propose(sim, node, m, byz->top_view);
     if (byz_does(sim, BYZ_FLOODS) && sim_rng_chance(rng(sim), 300))
         puppet_flood(sim, node, m);
+    if (byz_does(sim, BYZ_FLOODS) && sim_rng_chance(rng(sim), 400))
+        puppet_cheat(sim, node, m);
     switch (sim_rng_below(rng(sim), 5)) {
     case 0:
     case 1:

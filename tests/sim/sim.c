@@ -1,9 +1,11 @@
-#include "tests/sim/inbox.h"
 #include "tests/sim/sim.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/sim/inbox.h"
+#include "tests/sim/keygen.h"
 
 #define CHECK_EVERY_MS 20u
 #define ENCODE_BYTES   (SLU_MESSAGE_BYTES_MAX + SLU_BATCH_BYTES_MAX_CAP)
@@ -347,6 +349,7 @@ struct sim *sim_new(const struct sim_plan *plan, FILE *trace_out)
     oracle_init(&sim->oracle, sim);
     sim->client = client_new(sim);
     sim->forced = forced_new();
+    sim->keygen = keygen_new(plan->seed);
     sim->byz = byz_new(sim);
     schedule(sim);
     return sim;
@@ -362,6 +365,7 @@ void sim_free(struct sim *sim)
     byz_free(sim->byz);
     client_free(sim->client);
     forced_free(sim->forced);
+    keygen_free(sim->keygen);
     world_free(&sim->world);
     oracle_free(&sim->oracle);
     free(sim->heap);

@@ -82,6 +82,8 @@ enum sim_count {
     SIM_N_FORCED,
     SIM_N_FLOODS,
     SIM_N_DEVIATIONS,
+    SIM_N_CHEATS,
+    SIM_N_KEYS, /* k of the key in force at the end */
     SIM_N_COUNTS
 };
 
@@ -157,6 +159,7 @@ struct sim_node {
     uint16_t id;       /* node number; twins share it */
     uint16_t instance; /* index in sim->nodes */
     enum sim_role role;
+    struct slu_seal_secrets seal;
     bool up, wiped;
     bool started_once; /* something of it was durable once: no longer its first start */
     uint32_t life;     /* grows with each crash: older events are dropped */
@@ -197,6 +200,7 @@ struct sim_event;
 struct client;
 struct forced;
 struct byz;
+struct keygen_seen;
 
 struct sim_hooks {
     void *context;
@@ -249,6 +253,7 @@ struct sim {
     struct oracle oracle;
     struct client *client;
     struct forced *forced;
+    struct keygen_seen *keygen;
     struct byz *byz;
     struct sim_trace *trace;
     uint64_t trace_count;

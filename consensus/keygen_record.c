@@ -1,0 +1,159 @@
+/* The key generation on disk (docs/STORAGE.md clause 1.2): where it stands, and the newest key.
+ * Both are functions of delivered heights, and are written before the record that ends their
+ * height: after a crash in between, that height is delivered again and changes nothing here.
+ * Secrets are not written: this node's share follows from the dealings and its key file. */
+#include <string.h>
+
+#include "consensus/keygen.h"
+#include "consensus/state.h"
+#include "sluice/error.h"
+
+#define HEAD_BYTES (8u + 1u + 4u + 2u + 2u * 8u + 4u * 8u)
+#define KEY_BYTES  (4u + 2u + 8u + 8u)
+
+static void write_dealings(struct slu_core *c, struct slu_writer *w, uint64_t set)
+{
+    for (uint16_t j = 0; j < c->n; j++)
+        if (set >> j & 1)
+            slu_write_bytes(w, c->keygen->dealings[j], slu_dkg_dealing_bytes(&c->keygen->dkg));
+}
+
+static struct slu_writer new_record(struct slu_core *c, size_t head, uint64_t dealers)
+{
+    size_t len =
+        head + (size_t)__builtin_popcountll(dealers) * slu_dkg_dealing_bytes(&c->keygen->dkg);
+    return slu_writer_of(slu_fx_take(c, len), len);
+}
+
+static void persist(struct slu_core *c, uint64_t slot, const struct slu_writer *w)
+{
+    struct slu_record_key key = {.kind = SLU_REC_STATE, .a = slot};
+    SLU_CHECK(!w->failed && w->at == w->end);
+    slu_fx_persist(c, &key, w->start, slu_writer_len(w), NULL, 0);
+}
+
+void slu_keygen_persist(struct slu_core *c)
+{
+    const struct slu_keygen *kg = c->keygen;
+    struct slu_writer w = new_record(c, HEAD_BYTES + c->n * 8u, kg->dealt);
+    slu_write_u64(&w, kg->height);
+    slu_write_u8(&w, (uint8_t)kg->phase);
+    slu_write_u32(&w, kg->attempt);
+    slu_write_u16(&w, kg->dkg.k);
+    slu_write_u64(&w, kg->began_ms);
+    slu_write_u64(&w, kg->closed_ms);
+    slu_write_u64(&w, kg->dealt);
+    slu_write_u64(&w, kg->out);
+    slu_write_u64(&w, kg->liars);
+    slu_write_u64(&w, kg->ready);
+    for (uint16_t j = 0; j < c->n; j++)
+        slu_write_u64(&w, kg->complained[j]);
+    write_dealings(c, &w, kg->dealt);
+    persist(c, SLU_STATE_KEYGEN, &w);
+}
+
+void slu_keygen_persist_key(struct slu_core *c)
+{
+    const struct slu_committee_key *key = &c->keygen->key;
+    struct slu_writer w = new_record(c, KEY_BYTES, key->dealers);
+    slu_write_u32(&w, key->attempt);
+    slu_write_u16(&w, key->k);
+    slu_write_u64(&w, key->dealers);
+    slu_write_u64(&w, key->from_height);
+    write_dealings(c, &w, key->dealers);
+    persist(c, SLU_STATE_KEY, &w);
+}
+
+/* ---- boot ---- */
+
+static int read_dealings(struct slu_core *c, struct slu_reader *r, uint64_t set)
+{
+    struct slu_keygen *kg = c->keygen;
+    size_t len = slu_dkg_dealing_bytes(&kg->dkg);
+    for (uint16_t j = 0; j < c->n; j++) {
+        if (!(set >> j & 1))
+            continue;
+        slu_read_copy(r, kg->dealings[j], len);
+        if (r->failed || slu_dkg_dealing_read(&kg->read[j], &kg->dkg, j, kg->dealings[j], len))
+            return SLU_ERR_CORRUPT;
+    }
+    kg->dealt = set;
+    return slu_reader_done(r) ? SLU_OK : SLU_ERR_CORRUPT;
+}
+
+static int get_state(const struct slu_store *store, uint64_t slot, struct slu_reader *r)
+{
+    struct slu_record_key key = {.kind = SLU_REC_STATE, .a = slot};
+    const uint8_t *value;
+    size_t len;
+    int rc = store->get(store->context, &key, &value, &len);
+    if (!rc)
+        *r = slu_reader_of(value, len);
+    return rc;
+}
+
+static bool attempt_ok(const struct slu_core *c, uint32_t attempt, uint16_t k, uint64_t dealers)
+{
+    return attempt > 0 && k >= 1 && k <= c->n && (c->n == 64 || dealers < UINT64_C(1) << c->n);
+}
+
+static int boot_key(struct slu_core *c, const struct slu_store *store)
+{
+    struct slu_keygen *kg = c->keygen;
+    struct slu_committee_key *key = &kg->key;
+    struct slu_reader r;
+    int rc = get_state(store, SLU_STATE_KEY, &r);
+    if (rc)
+        return rc == SLU_ERR_NOT_FOUND ? SLU_OK : rc;
+    key->attempt = slu_read_u32(&r);
+    key->k = slu_read_u16(&r);
+    key->dealers = slu_read_u64(&r);
+    key->from_height = slu_read_u64(&r);
+    if (r.failed || !attempt_ok(c, key->attempt, key->k, key->dealers))
+        return SLU_ERR_CORRUPT;
+    slu_keygen_begin(c, key->attempt, key->k, 0);
+    rc = read_dealings(c, &r, key->dealers);
+    if (!rc && slu_dkg_result(&key->public, &kg->dkg, key->dealers, kg->read))
+        rc = SLU_ERR_CORRUPT;
+    if (!rc)
+        slu_keygen_own_share(c);
+    return rc;
+}
+
+static int boot_attempt(struct slu_core *c, const struct slu_store *store)
+{
+    struct slu_keygen *kg = c->keygen;
+    struct slu_reader r;
+    int rc = get_state(store, SLU_STATE_KEYGEN, &r);
+    if (rc)
+        return rc == SLU_ERR_NOT_FOUND ? SLU_OK : rc;
+    uint64_t height = slu_read_u64(&r);
+    uint8_t phase = slu_read_u8(&r);
+    uint32_t attempt = slu_read_u32(&r);
+    uint16_t k = slu_read_u16(&r);
+    uint64_t began_ms = slu_read_u64(&r), closed_ms = slu_read_u64(&r);
+    uint64_t dealt = slu_read_u64(&r);
+    if (r.failed || phase > SLU_KEYGEN_SETTLING || !attempt_ok(c, attempt, k, dealt))
+        return SLU_ERR_CORRUPT;
+    slu_keygen_begin(c, attempt, k, began_ms);
+    kg->height = height;
+    kg->phase = (enum slu_keygen_state)phase;
+    kg->closed_ms = closed_ms;
+    kg->out = slu_read_u64(&r);
+    kg->liars = slu_read_u64(&r);
+    kg->ready = slu_read_u64(&r);
+    for (uint16_t j = 0; j < c->n; j++)
+        kg->complained[j] = slu_read_u64(&r);
+    rc = read_dealings(c, &r, dealt);
+    uint64_t survivors = dealt & ~kg->out;
+    kg->has_result = phase != SLU_KEYGEN_DEALING && __builtin_popcountll(survivors) >= c->q &&
+                     slu_dkg_result(&kg->result, &kg->dkg, survivors, kg->read) == SLU_OK;
+    kg->changed = false;
+    return rc;
+}
+
+int slu_keygen_boot(struct slu_core *c, const struct slu_store *store)
+{
+    int rc = boot_key(c, store);
+    return rc ? rc : boot_attempt(c, store);
+}

@@ -13,14 +13,15 @@
 #include "client/command.h"
 #include "config/genesis_json.h"
 #include "config/key_file.h"
+#include "crypto/dkg.h"
 #include "sluice/error.h"
 
 static const char usage[] =
     "usage: sluice genesis --nodes N --dir D [--base-port P] [--name NAME]\n"
     "                      [--rollup ID:NAME]... [--param NAME=VALUE]...\n"
     "\n"
-    "Writes D/genesis.json and, for each node I, D/node-I/ with sluiced.conf, node.key and\n"
-    "first-start. Overwrites nothing.\n"
+    "Writes D/genesis.json and, for each node I, D/node-I/ with sluiced.conf, node.key,\n"
+    "seal.key and first-start. Overwrites nothing.\n"
     "\n"
     "  --nodes N           how many nodes, 1..64\n"
     "  --dir D             where to; made when it is not there\n"
@@ -42,6 +43,11 @@ struct options {
     uint64_t nodes, base_port;
 };
 
+/* What the files of one node's keys hold. */
+struct seeds {
+    uint8_t node32[32], seal32[32];
+};
+
 /* ---- the config that a user learns from ---- */
 
 static const char config_text[] =
@@ -58,6 +64,9 @@ static const char config_text[] =
     "# The signing key that belongs to it: secret, mode 0600. Two running nodes with one key are\n"
     "# a double vote waiting to happen.\n"
     "key = node.key\n"
+    "# The encryption key that belongs to it, for sealed transactions: secret, mode 0600. Keep a\n"
+    "# copy of both: `sluice backup-keys` makes one.\n"
+    "seal_key = seal.key\n"
     "# Batches, votes and blocks. Never copy it back from a backup: a node that forgot votes is\n"
     "# dangerous. A node that lost it starts with an empty one and rejoins by itself.\n"
     "data = data\n"
@@ -160,7 +169,7 @@ static bool write_file(const char *path, const char *bytes, size_t len)
     return ok;
 }
 
-static bool write_node(const struct options *o, uint16_t node, const uint8_t seed32[32])
+static bool write_node(const struct options *o, uint16_t node, const struct seeds *seeds)
 {
     char path[PATH_CHARS], why[WHY_CHARS];
     char config[sizeof config_text + SLU_NAME_BYTES_MAX + 64];
@@ -169,7 +178,12 @@ static bool write_node(const struct options *o, uint16_t node, const uint8_t see
     if (!make_directory(path))
         return false;
     snprintf(path, sizeof path, "%s/node-%u/node.key", o->dir, node);
-    if (slu_key_file_create(path, seed32, why, sizeof why)) {
+    int rc = slu_key_file_create(path, seeds->node32, why, sizeof why);
+    if (!rc) {
+        snprintf(path, sizeof path, "%s/node-%u/seal.key", o->dir, node);
+        rc = slu_key_file_create(path, seeds->seal32, why, sizeof why);
+    }
+    if (rc) {
         slu_complain("genesis", 0, "%s", why);
         return false;
     }
@@ -190,15 +204,24 @@ static int by_id(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-static void fill_nodes(struct options *o, uint8_t (*seeds)[32])
+/* Draws a node's keys and fills in what the genesis says of them. */
+static void make_keys(struct slu_genesis_node *node, struct seeds *seeds)
+{
+    uint8_t secret[crypto_sign_SECRETKEYBYTES], p_secret[32];
+    randombytes_buf(seeds, sizeof *seeds);
+    crypto_sign_seed_keypair(node->public32, secret, seeds->node32);
+    slu_dkg_node_key(p_secret, node->seal_public32, seeds->seal32);
+    slu_dkg_possession_make(node->seal_proof48, p_secret, node->seal_public32, node->public32);
+    sodium_memzero(secret, sizeof secret);
+    sodium_memzero(p_secret, sizeof p_secret);
+}
+
+static void fill_nodes(struct options *o, struct seeds *seeds)
 {
     struct slu_genesis *genesis = &o->genesis;
     for (uint16_t i = 0; i < genesis->n; i++) {
-        uint8_t secret[crypto_sign_SECRETKEYBYTES];
-        randombytes_buf(seeds[i], 32);
-        crypto_sign_seed_keypair(genesis->nodes[i].public32, secret, seeds[i]);
+        make_keys(&genesis->nodes[i], &seeds[i]);
         genesis->nodes[i].stake = 1;
-        sodium_memzero(secret, sizeof secret);
         snprintf(genesis->nodes[i].address, sizeof genesis->nodes[i].address, "tcp://127.0.0.1:%u",
                  (unsigned)o->base_port + PORT_STEP * i);
     }
@@ -206,7 +229,7 @@ static void fill_nodes(struct options *o, uint8_t (*seeds)[32])
 
 static int make_all(struct options *o)
 {
-    static uint8_t seeds[SLU_NODES_MAX][32];
+    static struct seeds seeds[SLU_NODES_MAX];
     char path[PATH_CHARS], why[WHY_CHARS];
     struct slu_genesis *genesis = &o->genesis;
     struct timespec now;
@@ -228,7 +251,7 @@ static int make_all(struct options *o)
                             "%s", why);
     bool ok = true;
     for (uint16_t i = 0; i < genesis->n && ok; i++)
-        ok = write_node(o, i, seeds[i]);
+        ok = write_node(o, i, &seeds[i]);
     sodium_memzero(seeds, sizeof seeds);
     return ok ? SLU_EXIT_OK : SLU_EXIT_NO_NODE;
 }

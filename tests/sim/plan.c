@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "tests/sim/seal_keys.h"
 #include "wire/vote.h"
 
 #define CHAIN_CREATED_MS 1000000u
@@ -28,6 +29,7 @@ static void quiet_params(struct slu_params *params)
     params->dedup_entries_max = 4096;
     params->release_lag_max = 16;
     params->forced_bytes_per_block = 4096;
+    params->sealing = 0; /* these schedules are about ordering */
     params->postage_base = 8;
     params->postage_age_ms = 1000;
     params->inbox_items_max = 1024;
@@ -308,6 +310,7 @@ void sim_plan_genesis(const struct sim_plan *plan, struct slu_genesis *genesis)
         genesis->nodes[i].stake = 1;
         snprintf(genesis->nodes[i].address, sizeof genesis->nodes[i].address, "sim://%u", i);
     }
+    sim_seal_keys(genesis);
     static const uint64_t ids[] = {1, 2, 7};
     for (uint16_t i = 0; i < 3; i++) {
         genesis->rollups[i].id = ids[i];

@@ -14,6 +14,7 @@
 #include "consensus/order.h"
 #include "consensus/serve.h"
 #include "sluice/error.h"
+#include "tests/sim/seal_keys.h"
 
 #define NODES_MAX   7
 #define RECORDS_MAX 4096
@@ -304,10 +305,12 @@ static struct world *world_new(uint16_t n)
     w->genesis.open_rollups = true;
     slu_params_defaults(&w->genesis.params);
     w->genesis.params.dedup_entries_max = 4096;
+    w->genesis.params.sealing = 0;
     for (uint16_t i = 0; i < n; i++) {
         w->genesis.nodes[i].public32[0] = (uint8_t)(i + 1);
         strcpy(w->genesis.nodes[i].address, "tcp://127.0.0.1:1");
     }
+    sim_seal_keys(&w->genesis);
     char why[200] = "";
     assert_int_equal(slu_genesis_seal(&w->genesis, why, sizeof why), 0);
     for (uint16_t i = 0; i < n; i++) {

@@ -26,6 +26,7 @@
 #define SLU_DEDUP_ENTRIES_CAP    (16u * 1024u * 1024u)
 #define SLU_WINDOW_MS_CAP        (10u * 60u * 1000u) /* dedup window */
 #define SLU_TIMER_MS_CAP         60000u              /* any one protocol timer */
+#define SLU_KEYGEN_RETRY_MS_CAP  (24u * 60u * 60u * 1000u)
 
 /* The inbox (docs/PROTOCOL.md clause 6) */
 #define SLU_INBOX_PER_REPORT_MAX   256u          /* ids in one report; slu_inbox_per_report */

@@ -53,6 +53,11 @@ static const struct param params_table[] = {
     PARAM(inbox_bytes_max),
     PARAM(inbox_ids_max),
     PARAM(due_bytes_per_block),
+    PARAM(sealing),
+    PARAM(seal_threshold),
+    PARAM(seal_threshold_min),
+    PARAM(keygen_window_ms),
+    PARAM(keygen_retry_ms),
     PARAM(unlock_horizon_ms),
     PARAM(calendar_bytes_max),
 };
@@ -168,29 +173,42 @@ static int read_text(const struct complaint *to, const char *prefix, json_t *obj
     return SLU_OK;
 }
 
+/* `len` bytes as hex. */
+static int read_hex(const struct complaint *to, const char *prefix, json_t *object,
+                    const char *name, uint8_t *out, size_t len)
+{
+    json_t *value = json_object_get(object, name);
+    if (!value)
+        return complain(to, "%s%s: missing", prefix, name);
+    if (!json_is_string(value) || json_string_length(value) != 2 * len ||
+        slu_hex_decode(out, json_string_value(value), 2 * len))
+        return complain(to, "%s%s: not %zu hex digits", prefix, name, 2 * len);
+    return SLU_OK;
+}
+
 static int read_node(const struct complaint *to, size_t i, json_t *row,
                      struct slu_genesis_node *node)
 {
-    static const char *const names[] = {"public_key", "address", "stake", NULL};
+    static const char *const names[] = {"public_key", "address", "seal_key",
+                                        "seal_proof", "stake",   NULL};
     char prefix[32];
     snprintf(prefix, sizeof prefix, "nodes[%zu].", i);
     if (!json_is_object(row))
         return complain(to, "nodes[%zu]: not an object", i);
     int rc = known_names(to, prefix, row, names);
-    if (rc)
-        return rc;
-    char hex[65];
-    json_t *key = json_object_get(row, "public_key");
-    if (!key)
-        return complain(to, "%spublic_key: missing", prefix);
-    if (!json_is_string(key) || json_string_length(key) != sizeof hex - 1 ||
-        slu_hex_decode(node->public32, json_string_value(key), sizeof hex - 1))
-        return complain(to, "%spublic_key: not 64 hex digits", prefix);
-    rc = read_text(to, prefix, row, "address", node->address, sizeof node->address);
+    if (!rc)
+        rc = read_hex(to, prefix, row, "public_key", node->public32, sizeof node->public32);
+    if (!rc)
+        rc = read_text(to, prefix, row, "address", node->address, sizeof node->address);
     if (rc)
         return rc;
     if (strncmp(node->address, "tcp://", 6) && strncmp(node->address, "ipc://", 6))
         return complain(to, "%saddress: must begin with tcp:// or ipc://", prefix);
+    rc = read_hex(to, prefix, row, "seal_key", node->seal_public32, sizeof node->seal_public32);
+    if (!rc)
+        rc = read_hex(to, prefix, row, "seal_proof", node->seal_proof48, sizeof node->seal_proof48);
+    if (rc)
+        return rc;
     static const uint64_t one = 1;
     return read_number(to, prefix, row, "stake", &one, INT64_MAX, &node->stake);
 }
@@ -390,11 +408,15 @@ static char *genesis_text(const struct slu_genesis *genesis)
 {
     json_t *nodes = json_array();
     for (uint16_t i = 0; i < genesis->n; i++) {
-        char hex[65];
-        slu_hex_encode(hex, genesis->nodes[i].public32, 32);
-        json_array_append_new(nodes, json_pack("{s:s, s:s, s:I}", "public_key", hex, "address",
-                                               genesis->nodes[i].address, "stake",
-                                               (json_int_t)genesis->nodes[i].stake));
+        const struct slu_genesis_node *node = &genesis->nodes[i];
+        char key[65], seal_key[65], proof[2 * SLU_PROOF_BYTES + 1];
+        slu_hex_encode(key, node->public32, 32);
+        slu_hex_encode(seal_key, node->seal_public32, 32);
+        slu_hex_encode(proof, node->seal_proof48, SLU_PROOF_BYTES);
+        json_array_append_new(nodes,
+                              json_pack("{s:s, s:s, s:s, s:s, s:I}", "public_key", key, "address",
+                                        node->address, "seal_key", seal_key, "seal_proof", proof,
+                                        "stake", (json_int_t)node->stake));
     }
     json_t *params = json_object();
     for (size_t i = 0; i < PARAMS; i++)

@@ -2,7 +2,8 @@
  * (wire/genesis.h), so that spaces, order and comments of tools in the JSON mean nothing.
  *
  *     { "name": "demo", "version": 1, "created_ms": 1767225600000,
- *       "nodes": [ { "public_key": "<64 hex digits>", "address": "tcp://127.0.0.1:7600", "stake": 1 } ],
+ *       "nodes": [ { "public_key": "<64 hex digits>", "address": "tcp://127.0.0.1:7600",
+ *                    "seal_key": "<64 hex digits>", "seal_proof": "<96 hex digits>", "stake": 1 } ],
  *       "rollups": "open",    or [ { "id": 1, "name": "alpha", "sealed_only": false,
  *                                    "ethereum_chain_id": 10, "rate_share": 1 } ],
  *       "parameters": { "heartbeat_ms": 250 } }

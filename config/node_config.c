@@ -38,6 +38,7 @@ static const struct field fields[] = {
     {"node", "genesis", FIELD_PATH, AT(genesis_path), true, 0, 0},
     {"node", "index", FIELD_U16, AT(index), true, 0, SLU_NODES_MAX - 1},
     {"node", "key", FIELD_PATH, AT(key_path), true, 0, 0},
+    {"node", "seal_key", FIELD_PATH, AT(seal_key_path), true, 0, 0},
     {"node", "data", FIELD_PATH, AT(data_dir), true, 0, 0},
     {"node", "first_start", FIELD_PATH, AT(first_start_path), false, 0, 0},
     {"listen", "peers", FIELD_URL, AT(peer_listen_url), false, 0, 0},

@@ -3,7 +3,7 @@
  * understood is an error that names file, line and field: a misspelt limit must not silently be the
  * default. Relative paths are relative to the directory of the config file.
  *
- *     [node]       genesis, index, key, data (required), first_start
+ *     [node]       genesis, index, key, seal_key, data (required), first_start
  *     [listen]     clients, http (required), peers
  *     [store]      retention_ms
  *     [admission]  {client,rollup}_{tx_per_s,tx_burst,bytes_per_s,bytes_burst}
@@ -44,6 +44,7 @@ struct slu_bucket_config {
 struct slu_node_config {
     char genesis_path[SLU_PATH_BYTES_MAX];
     char key_path[SLU_PATH_BYTES_MAX];
+    char seal_key_path[SLU_PATH_BYTES_MAX];
     char data_dir[SLU_PATH_BYTES_MAX];
     /** A marker file: while it exists, an empty data directory means the node's first start ever,
      * so that it may vote from view 1. The daemon deletes it at that start. Empty: never. */

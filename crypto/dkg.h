@@ -38,6 +38,13 @@ struct slu_dkg_dealing {
     const uint8_t (*shares48)[SLU_DKG_SHARE_BYTES]; /* n */
 };
 
+/** What a node keeps secret, in memory that is not swapped and is zeroed: the scalar p of its
+ * encryption key P, and the durable seed that p and all its dealings come from. */
+struct slu_seal_secrets {
+    uint8_t p32[32];
+    uint8_t seed32[32];
+};
+
 /** The public outcome. */
 struct slu_dkg_key {
     uint8_t y[32];

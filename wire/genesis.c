@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "crypto/dkg.h"
 #include "crypto/hash.h"
+#include "crypto/ristretto.h"
 #include "sluice/error.h"
 #include "wire/inbox.h"
 
@@ -37,6 +39,9 @@ void slu_params_defaults(struct slu_params *params)
         .inbox_bytes_max = 64 * 1024 * 1024,
         .inbox_ids_max = 65536,
         .due_bytes_per_block = 4 * 1024 * 1024,
+        .sealing = 1,
+        .keygen_window_ms = 10000,
+        .keygen_retry_ms = 600000,
         .unlock_horizon_ms = UINT64_C(30) * 24 * 3600 * 1000,
         .calendar_bytes_max = UINT64_C(1) << 30,
     };
@@ -49,7 +54,10 @@ struct bound {
     uint32_t low, high;
 };
 
-#define ROW(field, low, high) {#field, offsetof(struct slu_params, field), low, high}
+#define ROW(field, low, high)                                                                      \
+    {                                                                                              \
+#field, offsetof(struct slu_params, field), low, high                                      \
+    }
 
 static const struct bound bounds[] = {
     ROW(batch_bytes_max, 1024, SLU_BATCH_BYTES_MAX_CAP),
@@ -78,6 +86,11 @@ static const struct bound bounds[] = {
     ROW(inbox_bytes_max, 1024, SLU_INBOX_BYTES_CAP),
     ROW(inbox_ids_max, 64, SLU_INBOX_IDS_CAP),
     ROW(due_bytes_per_block, 1024, 1u << 30),
+    ROW(sealing, 0, 1),
+    ROW(seal_threshold, 0, SLU_NODES_MAX),
+    ROW(seal_threshold_min, 0, SLU_NODES_MAX),
+    ROW(keygen_window_ms, 1, SLU_TIMER_MS_CAP),
+    ROW(keygen_retry_ms, 1, SLU_KEYGEN_RETRY_MS_CAP),
 };
 
 static uint32_t bound_value(const struct slu_params *params, const struct bound *row)
@@ -112,8 +125,29 @@ static int check_params(const struct slu_params *p, char *why, size_t cap)
         bad = "forced_bytes_per_block: smaller than one transaction with its tuple";
     else if (p->postage_age_ms > p->dedup_window_ms)
         bad = "postage_age_ms: larger than dedup_window_ms";
+    else if (p->keygen_retry_ms < p->keygen_window_ms)
+        bad = "keygen_retry_ms: smaller than keygen_window_ms";
     if (bad) {
         snprintf(why, cap, "parameters.%s", bad);
+        return SLU_ERR_CONFIG;
+    }
+    return SLU_OK;
+}
+
+/* What can be checked only with the number of nodes. */
+static int check_thresholds(const struct slu_genesis *g, char *why, size_t cap)
+{
+    unsigned low = slu_genesis_f(g) + 1u, high = slu_genesis_q(g);
+    unsigned k = slu_genesis_seal_threshold(g), k_min = slu_genesis_seal_threshold_min(g);
+    if (k < low || k > high) {
+        snprintf(why, cap, "parameters.seal_threshold: %u is not in %u..%u (f+1..n-f), nor 0", k,
+                 low, high);
+        return SLU_ERR_CONFIG;
+    }
+    if (k_min < low || k_min > k) {
+        snprintf(why, cap,
+                 "parameters.seal_threshold_min: %u is not in %u..%u (f+1..the threshold), nor 0",
+                 k_min, low, k);
         return SLU_ERR_CONFIG;
     }
     return SLU_OK;
@@ -128,6 +162,28 @@ static bool name_ok(const char *name)
         if (name[i] < 0x21 || name[i] > 0x7e || name[i] == '"' || name[i] == '\\')
             return false;
     return true;
+}
+
+static int check_seal_key(const struct slu_genesis *g, uint16_t i, char *why, size_t cap)
+{
+    const struct slu_genesis_node *node = &g->nodes[i];
+    struct slu_point p;
+    if (!slu_ristretto_read(&p, node->seal_public32)) {
+        snprintf(why, cap, "nodes[%u].seal_key: not the canonical form of a group element", i);
+        return SLU_ERR_CONFIG;
+    }
+    for (uint16_t j = 0; j < i; j++) {
+        if (!memcmp(node->seal_public32, g->nodes[j].seal_public32, 32)) {
+            snprintf(why, cap, "nodes[%u].seal_key: the same as of nodes[%u]", i, j);
+            return SLU_ERR_CONFIG;
+        }
+    }
+    if (!slu_dkg_possession_ok(node->seal_proof48, node->seal_public32, node->public32)) {
+        snprintf(why, cap, "nodes[%u].seal_proof: does not hold for its seal_key and public_key",
+                 i);
+        return SLU_ERR_CONFIG;
+    }
+    return SLU_OK;
 }
 
 static int check_nodes(const struct slu_genesis *g, char *why, size_t cap)
@@ -148,6 +204,9 @@ static int check_nodes(const struct slu_genesis *g, char *why, size_t cap)
                 return SLU_ERR_CONFIG;
             }
         }
+        int rc = check_seal_key(g, i, why, cap);
+        if (rc)
+            return rc;
     }
     return SLU_OK;
 }
@@ -194,6 +253,8 @@ static void write_genesis(struct slu_writer *w, const struct slu_genesis *g)
     for (uint16_t i = 0; i < g->n; i++) {
         slu_write_bytes(w, g->nodes[i].public32, 32);
         write_text(w, g->nodes[i].address);
+        slu_write_bytes(w, g->nodes[i].seal_public32, sizeof g->nodes[i].seal_public32);
+        slu_write_bytes(w, g->nodes[i].seal_proof48, sizeof g->nodes[i].seal_proof48);
         slu_write_u64(w, g->nodes[i].stake);
     }
     slu_write_u8(w, g->open_rollups);
@@ -229,6 +290,8 @@ int slu_genesis_seal(struct slu_genesis *g, char *why, size_t why_cap)
         rc = check_rollups(g, why, why_cap);
     if (!rc)
         rc = check_params(&g->params, why, why_cap);
+    if (!rc)
+        rc = check_thresholds(g, why, why_cap);
     if (rc)
         return rc;
     static _Thread_local uint8_t form[SLU_GENESIS_BYTES_MAX];
@@ -247,6 +310,17 @@ uint16_t slu_genesis_f(const struct slu_genesis *g)
 uint16_t slu_genesis_q(const struct slu_genesis *g)
 {
     return (uint16_t)(g->n - slu_genesis_f(g));
+}
+
+uint16_t slu_genesis_seal_threshold(const struct slu_genesis *g)
+{
+    return g->params.seal_threshold ? (uint16_t)g->params.seal_threshold : slu_genesis_q(g);
+}
+
+uint16_t slu_genesis_seal_threshold_min(const struct slu_genesis *g)
+{
+    return g->params.seal_threshold_min ? (uint16_t)g->params.seal_threshold_min
+                                        : (uint16_t)(slu_genesis_f(g) + 1);
 }
 
 uint32_t slu_genesis_lane_quota_txs(const struct slu_genesis *g)

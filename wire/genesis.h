@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "crypto/proof.h"
 
 /** Parameters that affect blocks or delivery. Units are in the names. Clause 9 has the defaults. */
 struct slu_params {
@@ -38,6 +39,11 @@ struct slu_params {
     uint32_t inbox_bytes_max;     /* the same in bytes */
     uint32_t inbox_ids_max;       /* queued ids that are remembered */
     uint32_t due_bytes_per_block;
+    uint32_t sealing;             /* 1: the chain generates a committee key; 0: it has none */
+    uint32_t seal_threshold;      /* shares that open; 0: slu_genesis_seal_threshold resolves it */
+    uint32_t seal_threshold_min;  /* what key generation may fall back to; 0: the same */
+    uint32_t keygen_window_ms;    /* stream time for one step of key generation */
+    uint32_t keygen_retry_ms;     /* stream time between two attempts at a better key */
     uint64_t unlock_horizon_ms;
     uint64_t calendar_bytes_max;
 };
@@ -45,6 +51,10 @@ struct slu_params {
 struct slu_genesis_node {
     uint8_t public32[32];
     char address[SLU_ADDRESS_BYTES_MAX + 1]; /* where peers dial it, e.g. tcp://10.0.0.1:7000 */
+    /* Its encryption key P for key generation, and the proof that the owner of `public32` holds P's
+     * secret (docs/CRYPTO.md clause 7.1). */
+    uint8_t seal_public32[32];
+    uint8_t seal_proof48[SLU_PROOF_BYTES];
     uint64_t stake; /* what evidence puts at stake; the slashing record marks it (clause 8.3) */
 };
 
@@ -75,14 +85,18 @@ struct slu_genesis {
 void slu_params_defaults(struct slu_params *params);
 
 /** Checks every bound (names unique and printable, ids in range and sorted, parameters within
- * base/limits.h and consistent), then derives chain_id. `why` gets words for what is wrong, naming
- * the field. Errors: CONFIG, MISMATCH (version). */
+ * base/limits.h and consistent) and every proof of possession, then derives chain_id. `why` gets
+ * words for what is wrong, naming the field. Errors: CONFIG, MISMATCH (version). */
 SLU_MUST_USE int slu_genesis_seal(struct slu_genesis *genesis, char *why, size_t why_cap);
 
 /** f = floor((n-1)/3): how many nodes may be Byzantine. */
 uint16_t slu_genesis_f(const struct slu_genesis *genesis);
 /** q = n - f: the quorum. */
 uint16_t slu_genesis_q(const struct slu_genesis *genesis);
+/** How many shares open a sealed transaction: q unless `seal_threshold` says otherwise. */
+uint16_t slu_genesis_seal_threshold(const struct slu_genesis *genesis);
+/** The least that key generation may fall back to: f+1 unless `seal_threshold_min` says so. */
+uint16_t slu_genesis_seal_threshold_min(const struct slu_genesis *genesis);
 /** Transactions that one lane may put into one block: entries_per_block_max / n, at least 1. */
 uint32_t slu_genesis_lane_quota_txs(const struct slu_genesis *genesis);
 /** Whether `rollup` may carry ordinary transactions on this chain. */

@@ -16,6 +16,7 @@
 
 #include "consensus/order.h"
 #include "node/store.h"
+#include "tests/sim/seal_keys.h"
 #include "wire/block.h"
 #include "wire/tx.h"
 
@@ -141,6 +142,7 @@ static inline int make_genesis(struct slu_genesis *genesis)
         snprintf(genesis->nodes[i].address, sizeof genesis->nodes[i].address, "tcp://127.0.0.1:%d",
                  7000 + i);
     }
+    sim_seal_keys(genesis);
     genesis->open_rollups = true;
     slu_params_defaults(&genesis->params);
     return slu_genesis_seal(genesis, why, sizeof why);

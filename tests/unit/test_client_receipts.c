@@ -16,6 +16,7 @@
 #include "client/proof_file.h"
 #include "client/receipts.h"
 #include "sluice/error.h"
+#include "tests/sim/seal_keys.h"
 
 static struct slu_genesis genesis;
 static struct slu_keyguard *guards[4];
@@ -38,6 +39,7 @@ static int set_up(void **state)
         snprintf(genesis.nodes[i].address, sizeof genesis.nodes[i].address, "tcp://127.0.0.1:%d",
                  7000 + i);
     }
+    sim_seal_keys(&genesis);
     slu_params_defaults(&genesis.params);
     return slu_genesis_seal(&genesis, why, sizeof why);
 }

@@ -16,13 +16,30 @@
 #include "config/node_config.h"
 #include "sluice/error.h"
 
-#define KEY_A      "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"
-#define KEY_B      "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
-#define NODE_A     "{\"public_key\": \"" KEY_A "\", \"address\": \"tcp://127.0.0.1:7600\"}"
-#define NODE_B     "{\"public_key\": \"" KEY_B "\", \"address\": \"tcp://127.0.0.1:7610\"}"
-#define GOOD_NODES "\"nodes\": [" NODE_A ", " NODE_B "]"
-#define GOOD_HEAD  "\"name\": \"t\", \"version\": 1, "
-#define GOOD       "{" GOOD_HEAD GOOD_NODES ", \"rollups\": \"open\"}"
+#define KEY_A  "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"
+#define KEY_B  "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
+#define SEAL_A "0619908977d09f5ad0241a11edd4fd2aea0aa33aae5e7845020efd7608766971"
+#define SEAL_B "6465826c71bf39b8bbf46dd0b20093ff742e665e8d136931ea71ce54ca14380e"
+#define PROOF_A                                                                                    \
+    "ad909e767c52fcc17b38c3e60c424c3df4076f3c7493692f"                                             \
+    "8a9e14efc60e15185d7af14557a8bfb5132642663ecb5f0e"
+#define PROOF_B                                                                                    \
+    "d3b03c9dda915e5276ba781fe0c38ea69c522cb7e627afea"                                             \
+    "b9b2b6beb4af780b8beb6ec9a18f5242a087f10de7b9780c"
+#define OPEN_A         "{\"public_key\": \"" KEY_A "\", \"address\": \"tcp://127.0.0.1:7600\""
+#define OPEN_B         "{\"public_key\": \"" KEY_B "\", \"address\": \"tcp://127.0.0.1:7610\""
+#define SEAL(p, proof) ", \"seal_key\": \"" p "\", \"seal_proof\": \"" proof "\"}"
+#define NODE_A         OPEN_A SEAL(SEAL_A, PROOF_A)
+#define NODE_B         OPEN_B SEAL(SEAL_B, PROOF_B)
+#define IDENTITY       "0000000000000000000000000000000000000000000000000000000000000000"
+/* SEAL_A with bit 255 set, which libsodium 1.0.18 reads as the same element. */
+#define SEAL_A_255   "0619908977d09f5ad0241a11edd4fd2aea0aa33aae5e7845020efd76087669f1"
+#define GOOD_NODES   "\"nodes\": [" NODE_A ", " NODE_B "]"
+#define GOOD_HEAD    "\"name\": \"t\", \"version\": 1, "
+#define OPEN_ROLLUPS ", \"rollups\": \"open\"}"
+#define GOOD         "{" GOOD_HEAD GOOD_NODES OPEN_ROLLUPS
+#define PARAMETER(name, value)                                                                     \
+    "{" GOOD_HEAD GOOD_NODES ", \"parameters\": {\"" name "\": " value "}" OPEN_ROLLUPS
 
 static char directory[64];
 static struct slu_genesis genesis, other;
@@ -117,6 +134,24 @@ static void test_genesis_errors(void **state)
          "g: nodes[0].adress: no such field", SLU_ERR_CONFIG},
         {"{" GOOD_HEAD "\"nodes\": [" NODE_A ", " NODE_A "], \"rollups\": \"open\"}",
          "g: nodes[1].public_key: the same as of nodes[0]", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [" OPEN_A "}]}", "g: nodes[0].seal_key: missing",
+         SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [" OPEN_A ", \"seal_key\": \"" SEAL_A "\"}]}",
+         "g: nodes[0].seal_proof: missing", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [" OPEN_A SEAL("06", PROOF_A) "]}",
+         "g: nodes[0].seal_key: not 64 hex digits", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [" OPEN_A SEAL(SEAL_A, SEAL_A) "]}",
+         "g: nodes[0].seal_proof: not 96 hex digits", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [" OPEN_A SEAL(IDENTITY, PROOF_A) "]" OPEN_ROLLUPS,
+         "g: nodes[0].seal_key: not the canonical form", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [" OPEN_A SEAL(SEAL_A_255, PROOF_A) "]" OPEN_ROLLUPS,
+         "g: nodes[0].seal_key: not the canonical form", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [" NODE_A ", " OPEN_B SEAL(SEAL_A, PROOF_A) "]" OPEN_ROLLUPS,
+         "g: nodes[1].seal_key: the same as of nodes[0]", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [" NODE_A ", " OPEN_B SEAL(SEAL_B, PROOF_A) "]" OPEN_ROLLUPS,
+         "g: nodes[1].seal_proof: does not hold", SLU_ERR_CONFIG},
+        {"{" GOOD_HEAD "\"nodes\": [" OPEN_B SEAL(SEAL_A, PROOF_A) "]" OPEN_ROLLUPS,
+         "g: nodes[0].seal_proof: does not hold", SLU_ERR_CONFIG}, /* it is for KEY_A */
         {"{" GOOD_HEAD GOOD_NODES "}", "g: rollups: missing", SLU_ERR_CONFIG},
         {"{" GOOD_HEAD GOOD_NODES ", \"rollups\": \"all\"}", "g: rollups: neither", SLU_ERR_CONFIG},
         {"{" GOOD_HEAD GOOD_NODES ", \"rollups\": []}", "g: rollups: 0 of them", SLU_ERR_CONFIG},
@@ -139,6 +174,14 @@ static void test_genesis_errors(void **state)
          "g: parameters.delta_ms: 5000000000 is not in", SLU_ERR_CONFIG},
         {"{" GOOD_HEAD GOOD_NODES ", \"rollups\": \"open\", \"parameters\": {\"delta_ms\": 0}}",
          "g: parameters.delta_ms: 0 is not in", SLU_ERR_CONFIG},
+        {PARAMETER("sealing", "2"), "g: parameters.sealing: 2 is not in 0..1", SLU_ERR_CONFIG},
+        {PARAMETER("sealing", "0"), "", SLU_OK},
+        {PARAMETER("seal_threshold", "3"), "g: parameters.seal_threshold: 3 is not in 1..2",
+         SLU_ERR_CONFIG},
+        {PARAMETER("keygen_window_ms", "0"), "g: parameters.keygen_window_ms: 0 is not in",
+         SLU_ERR_CONFIG},
+        {PARAMETER("keygen_retry_ms", "9999"),
+         "g: parameters.keygen_retry_ms: smaller than keygen_window_ms", SLU_ERR_CONFIG},
         {"{\"name\": \"t\", \"version\": 2, " GOOD_NODES ", \"rollups\": \"open\"}",
          "g: version: ", SLU_ERR_MISMATCH},
     };
@@ -168,7 +211,9 @@ static void test_genesis_files(void **state)
 
 /* ---- the node's config ---- */
 
-#define NODE_SECTION   "[node]\ngenesis = g.json\nindex = 1\nkey = node.key\ndata = /var/data\n"
+#define NODE_SECTION                                                                               \
+    "[node]\ngenesis = g.json\nindex = 1\nkey = node.key\nseal_key = seal.key\n"                   \
+    "data = /var/data\n"
 #define LISTEN_SECTION "[listen]\nclients = tcp://127.0.0.1:1\nhttp = [::1]:8080\n"
 
 static void test_config_good(void **state)
@@ -210,8 +255,8 @@ static void test_config_errors(void **state)
         {NODE_SECTION, "c: listen.clients: missing"},
         {"index = 1\n", "c:1: index: stands before the first [section]"},
         {"[nod]\nindex = 1\n", "c:1: [nod]: no such section"},
-        {NODE_SECTION "[byzantine]\n", "c:6: [byzantine]: no such section"},
-        {NODE_SECTION "[empty]\n", "c:6: [empty]: no such section"},
+        {NODE_SECTION "[byzantine]\n", "c:7: [byzantine]: no such section"},
+        {NODE_SECTION "[empty]\n", "c:7: [empty]: no such section"},
         {"[node]\n\nindx = 1\n", "c:3: node.indx: no such field"},
         {"[node]\nindex = 1\nindex = 2\n", "c:3: node.index: given before, in line 2"},
         {"[node]\nindex = 1\n  index = 2\n", "c:3: node.index: given before, in line 2"},
@@ -232,9 +277,9 @@ static void test_config_errors(void **state)
          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
          "c:2: the line has a NUL"},
-        {"[node]\ngenesis = none.json\nindex = 0\nkey = k\ndata = d\n" LISTEN_SECTION,
+        {"[node]\ngenesis = none.json\nindex = 0\nkey = k\nseal_key = s\ndata = d\n" LISTEN_SECTION,
          "none.json: No such file"},
-        {"[node]\ngenesis = g.json\nindex = 2\nkey = k\ndata = d\n" LISTEN_SECTION,
+        {"[node]\ngenesis = g.json\nindex = 2\nkey = k\nseal_key = s\ndata = d\n" LISTEN_SECTION,
          "c:3: node.index: 2, but "},
     };
     struct slu_node_config config;

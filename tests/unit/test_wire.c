@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "sluice/error.h"
+#include "tests/sim/seal_keys.h"
 #include "wire/message.h"
 #include "wire/tx.h"
 
@@ -33,6 +34,7 @@ static void make_genesis(void)
         snprintf(genesis.nodes[i].address, sizeof genesis.nodes[i].address, "tcp://127.0.0.1:%d",
                  7000 + i);
     }
+    sim_seal_keys(&genesis);
     genesis.rollup_count = 2;
     genesis.rollups[0] = (struct slu_genesis_rollup){.id = 5, .name = "five", .rate_share = 1};
     genesis.rollups[1] = (struct slu_genesis_rollup){

@@ -9,6 +9,7 @@
 #include <sodium.h>
 
 #include "sluice/error.h"
+#include "tests/sim/seal_keys.h"
 #include "wire/message.h"
 #include "wire/tx.h"
 
@@ -32,6 +33,7 @@ static int set_up(void **state)
         snprintf(genesis.nodes[i].address, sizeof genesis.nodes[i].address, "tcp://127.0.0.1:%d",
                  7000 + i);
     }
+    sim_seal_keys(&genesis);
     slu_params_defaults(&genesis.params);
     char why[200];
     return slu_genesis_seal(&genesis, why, sizeof why);
@@ -393,6 +395,39 @@ static void test_genesis_rules(void **state)
     assert_non_null(strstr(why, "postage_age_ms"));
 }
 
+static void test_genesis_seal_rules(void **state)
+{
+    (void)state;
+    struct slu_genesis g = genesis; /* n = 4: f+1 = 2, q = 3 */
+    char why[200];
+    assert_int_equal(slu_genesis_seal_threshold(&g), 3);
+    assert_int_equal(slu_genesis_seal_threshold_min(&g), 2);
+    for (uint32_t k = 0; k <= 5; k++) {
+        for (uint32_t k_min = 0; k_min <= 5; k_min++) {
+            g.params.seal_threshold = k;
+            g.params.seal_threshold_min = k_min;
+            bool k_ok = k == 0 || k == 2 || k == 3;
+            bool ok = k_ok && (k_min == 0 || k_min == 2 || (k_min == 3 && k != 2));
+            assert_int_equal(slu_genesis_seal(&g, why, sizeof why), ok ? 0 : SLU_ERR_CONFIG);
+            if (ok) {
+                assert_int_equal(slu_genesis_seal_threshold(&g), k ? k : 3);
+                assert_int_equal(slu_genesis_seal_threshold_min(&g), k_min ? k_min : 2);
+                assert_int_equal(memcmp(g.chain_id, genesis.chain_id, 32) == 0, !k && !k_min);
+            } else {
+                assert_non_null(strstr(why, k_ok ? "seal_threshold_min" : "seal_threshold:"));
+            }
+        }
+    }
+    g = genesis;
+    g.nodes[2].public32[5] ^= 1; /* another signing key: its owner has proved nothing */
+    assert_int_equal(slu_genesis_seal(&g, why, sizeof why), SLU_ERR_CONFIG);
+    assert_non_null(strstr(why, "nodes[2].seal_proof"));
+    for (uint16_t n = 1; n <= SLU_NODES_MAX; n++) {
+        g.n = n;
+        assert_true(slu_genesis_seal_threshold_min(&g) <= slu_genesis_seal_threshold(&g));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_votes),
         cmocka_unit_test(test_evidence_has_one_form),
         cmocka_unit_test(test_genesis_rules),
+        cmocka_unit_test(test_genesis_seal_rules),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,7 +1,7 @@
 /* The key generation in directed runs: the good case, a node that is away, a dealer that cheats,
  * one that complains falsely, a crash at each step, a better key after a fallback (docs/PROTOCOL.md
- * clauses 7.1 to 7.4, docs/CRYPTO.md clause 7). That all nodes agree at every height is the simulator's
- * invariant 10. */
+ * clauses 7.1 to 7.4, docs/CRYPTO.md clause 7). That all nodes agree at every height is the
+ * simulator's invariant 10. */
 #include <string.h>
 
 #include "consensus/state.h"
@@ -137,7 +137,8 @@ static void say(struct scene *scene, enum slu_keygen_phase phase, const struct s
     struct slu_signer signer = {.context = scene, .sign = sign_as};
     struct slu_writer w = slu_writer_of(envelope, sizeof envelope);
     struct slu_message *m = &sim->scratch;
-    uint64_t until = sim->world.blocks[sim->oracle.heights[sim->oracle.top].block].time_ms + 400;
+    uint64_t until = sim->world.blocks[sim->oracle.heights[sim->oracle.top].block].time_ms +
+                     sim->genesis.params.dedup_window_ms - 100;
     assert_int_equal(slu_keygen_write(&w, &sim->genesis, phase, scene->x, dkg->sid, until, dealer,
                                       content, len, &signer),
                      0);
@@ -206,6 +207,9 @@ static void test_false_complaints(void **state)
     uint8_t complaint[SLU_DKG_COMPLAINT_BYTES], p32[32], nothing[32] = {1};
     struct slu_seal_secrets secrets;
     plan_of(&plan, 5, 4);
+    plan.params.keygen_window_ms = 3000; /* node 3's messages take their time */
+    plan.run_until_ms = 6000;
+    plan.give_up_ms = plan.run_until_ms + 2 * sim_plan_patience_ms(&plan);
     plan.roles[3] = SIM_PUPPET;
     memset(plan.byz_permille, 0, sizeof plan.byz_permille);
     struct sim *sim = scene_begin(&scene, &plan, pass);
@@ -222,7 +226,7 @@ static void test_false_complaints(void **state)
     say(&scene, SLU_KEYGEN_READY, &dkg, 0, nothing, sizeof nothing);
     slu_dkg_complain(complaint, &dkg, &kg->read[2], 2, 3, secrets.p32);
     say(&scene, SLU_KEYGEN_COMPLAINT, &dkg, 2, complaint, sizeof complaint);
-    for (uint64_t at = sim->now_ms; kg->liars == 0 && at < 2000; at += 5)
+    for (uint64_t at = sim->now_ms; kg->liars == 0 && at < 3000; at += 5)
         sim_run_until(sim, at);
     assert_int_equal(kg->liars, 8);
     assert_int_equal(kg->out, 0);
@@ -231,7 +235,7 @@ static void test_false_complaints(void **state)
     uint8_t ready[32];
     memcpy(ready, kg->result.ready, 32);
     say(&scene, SLU_KEYGEN_READY, &dkg, 0, ready, sizeof ready);
-    sim_run_until(sim, sim->now_ms + 300);
+    sim_run_until(sim, sim->now_ms + 1500);
     struct slu_keygen_status status = status_of(&scene, 0);
     assert_true(status.has_key); /* four READYs: the first attempt's key */
     assert_int_equal(status.key_k, 3);

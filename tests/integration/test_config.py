@@ -48,15 +48,22 @@ def scenario_bad_lines(bin_dir):
 
 
 def scenario_key(bin_dir):
-    with Cluster(bin_dir, nodes=2) as cluster:
-        key = cluster.node_dir(0) / "node.key"
-        key.chmod(0o640)
-        refuses(cluster, 0, "node.key", "0640")
-        key.chmod(0o600)
-        shutil.copy(cluster.node_dir(1) / "node.key", key)
-        refuses(cluster, 0, "node.key")
-        key.unlink()
-        refuses(cluster, 0, "node.key")
+    for name in ("node.key", "seal.key"):
+        with Cluster(bin_dir, nodes=2) as cluster:
+            key = cluster.node_dir(0) / name
+            good = key.read_text()
+            key.chmod(0o640)
+            refuses(cluster, 0, name, "0640")
+            key.chmod(0o600)
+            key.write_text(good[:-3] + "\n")
+            refuses(cluster, 0, name, "64 hex digits")
+            shutil.copy(cluster.node_dir(1) / name, key)
+            refuses(cluster, 0, name, "of node 0")
+            key.unlink()
+            refuses(cluster, 0, name, "No such file")
+            conf = cluster.node_dir(0) / "sluiced.conf"
+            conf.write_text(conf.read_text().replace(f" = {name}\n", " =\n"))
+            refuses(cluster, 0, "sluiced.conf", "empty")
 
 
 def scenario_data_of_another(bin_dir):

@@ -27,6 +27,8 @@ int slu_command_verify(int argc, char **argv);
 int slu_command_tx(int argc, char **argv);
 int slu_command_status(int argc, char **argv);
 int slu_command_bench(int argc, char **argv);
+int slu_command_backup_keys(int argc, char **argv);
+int slu_command_restore_keys(int argc, char **argv);
 
 /** "sluice COMMAND: words\n" on standard error; returns `code`. */
 __attribute__((format(printf, 3, 4))) int slu_complain(const char *command, int code,

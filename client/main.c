@@ -21,6 +21,8 @@ static const struct {
     {"verify", slu_command_verify, "check evidence or a receipt offline"},
     {"status", slu_command_status, "ask a node how it is"},
     {"bench", slu_command_bench, "load a cluster and measure what it delivers"},
+    {"backup-keys", slu_command_backup_keys, "copy a node's keys into one file"},
+    {"restore-keys", slu_command_restore_keys, "and back"},
 };
 
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -29,7 +31,7 @@ static void usage(FILE *to)
 {
     fputs("usage: sluice COMMAND [OPTION]...\n\n", to);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].words);
+        fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].words);
     fputs("\n`sluice COMMAND --help` tells more.\n", to);
 }
 

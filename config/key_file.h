@@ -1,5 +1,5 @@
-/* A node's signing key on disk: one line with the 32-byte Ed25519 seed as 64 hex digits, in a file
- * that nobody else can read. Every copy made on the way is zeroed. */
+/* A key of a node on disk: one line with its 32-byte seed as 64 hex digits, in a file that nobody
+ * else can read (config/private_file.h). */
 #ifndef SLU_CONFIG_KEY_FILE_H
 #define SLU_CONFIG_KEY_FILE_H
 
@@ -8,9 +8,8 @@
 
 #include "base/check.h"
 
-/** Reads the seed. The file must be a regular file of the running user with mode 0600 or stricter.
- * The caller zeroes `seed32` after use; on failure it is zero and `why` is one line naming the
- * file. Errors: IO, REFUSED (mode or owner), CONFIG (not 64 hex digits). */
+/** Reads the seed. The caller zeroes `seed32` after use; on failure it is zero and `why` is one line
+ * naming the file. Errors: IO, REFUSED (mode or owner), CONFIG (not 64 hex digits). */
 SLU_MUST_USE int slu_key_file_load(uint8_t seed32[32], const char *path, char *why, size_t why_cap);
 
 /** Creates a new file with mode 0600 and syncs it and its directory entry. Errors: EXISTS, IO. */

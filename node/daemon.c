@@ -13,8 +13,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "config/key_file.h"
+#include "config/node_keys.h"
 #include "consensus/order.h"
+#include "crypto/dkg.h"
 #include "node/clock.h"
 #include "node/commit.h"
 #include "node/http.h"
@@ -30,6 +31,7 @@ struct slu_daemon {
     struct slu_metrics metrics;
     struct slu_link_counters peer_links, client_links;
     struct slu_keyguard *guard;
+    struct slu_seal_secrets *seal; /* sodium_malloc: not swapped, not dumped, zeroed */
     struct slu_disk *disk;
     void *core_memory;
     size_t core_bytes;
@@ -154,25 +156,25 @@ static char *on_status(void *context)
 
 /* ---- starting ---- */
 
-static int load_key(struct slu_daemon *d, char *why, size_t why_cap)
+static int load_keys(struct slu_daemon *d, char *why, size_t why_cap)
 {
-    uint8_t seed[32], public32[32];
-    int error = slu_key_file_load(seed, d->config.key_path, why, why_cap);
+    struct slu_node_seeds seeds;
+    uint8_t p32[32];
+    int error = slu_node_seeds_load(&seeds, &d->config, &d->genesis, why, why_cap);
     if (error != 0)
         return error;
-    d->guard = slu_keyguard_new(seed);
+    d->guard = slu_keyguard_new(seeds.sign32);
+    d->seal = sodium_malloc(sizeof *d->seal);
+    if (d->seal != NULL) {
+        memcpy(d->seal->seed32, seeds.seal32, 32);
+        slu_dkg_node_key(d->seal->p32, p32, d->seal->seed32);
+    }
     if (d->door != NULL)
-        error = d->door->key(d->door->context, seed);
-    sodium_memzero(seed, sizeof seed);
-    if (d->guard == NULL || error != 0) {
+        error = d->door->key(d->door->context, seeds.sign32);
+    sodium_memzero(&seeds, sizeof seeds);
+    if (d->guard == NULL || d->seal == NULL || error != 0) {
         snprintf(why, why_cap, "%s: %s", d->config.key_path, slu_strerror(SLU_ERR_MEMORY));
         return SLU_ERR_MEMORY;
-    }
-    slu_keyguard_public(d->guard, public32);
-    if (memcmp(public32, d->genesis.nodes[d->config.index].public32, 32) != 0) {
-        snprintf(why, why_cap, "%s: node.key: not the key of node %u (node.index) in %s",
-                 d->config.key_path, (unsigned)d->config.index, d->config.genesis_path);
-        return SLU_ERR_CONFIG;
     }
     return 0;
 }
@@ -379,7 +381,7 @@ int slu_daemon_start(struct slu_daemon **daemon, const char *config_path,
                                      door != NULL ? &door->section : NULL, why, why_cap);
     slu_log_set_level(error == 0 ? d->config.log_level : SLU_LOG_INFO);
     if (error == 0)
-        error = load_key(d, why, why_cap);
+        error = load_keys(d, why, why_cap);
     if (error == 0)
         error = open_store(d, &first_start, why, why_cap);
     if (error == 0)
@@ -439,6 +441,7 @@ void slu_daemon_stop(struct slu_daemon *d)
     if (d->core_memory != NULL)
         munmap(d->core_memory, d->core_bytes);
     slu_keyguard_free(d->guard);
+    sodium_free(d->seal);
     if (d->failure_fd >= 0)
         close(d->failure_fd);
     pthread_mutex_destroy(&d->failing);

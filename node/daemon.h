@@ -13,7 +13,7 @@
 
 struct slu_daemon;
 
-/** Loads the config file, genesis and key, opens the store and starts everything. `door` may be
+/** Loads the config file, genesis and keys, opens the store and starts everything. `door` may be
  * NULL and must outlive the daemon. `why` (cap bytes) gets one line naming the file and field,
  * address or directory on failure. Errors: those of config/, link/, node/store; nothing is left
  * running. */

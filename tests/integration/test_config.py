@@ -48,15 +48,79 @@ def scenario_bad_lines(bin_dir):
 
 
 def scenario_key(bin_dir):
+    for name in ("node.key", "seal.key"):
+        with Cluster(bin_dir, nodes=2) as cluster:
+            key = cluster.node_dir(0) / name
+            good = key.read_text()
+            key.chmod(0o640)
+            refuses(cluster, 0, name, "0640")
+            key.chmod(0o600)
+            key.write_text(good[:-3] + "\n")
+            refuses(cluster, 0, name, "64 hex digits")
+            shutil.copy(cluster.node_dir(1) / name, key)
+            refuses(cluster, 0, name, "of node 0")
+            key.unlink()
+            refuses(cluster, 0, name, "No such file")
+            conf = cluster.node_dir(0) / "sluiced.conf"
+            conf.write_text(conf.read_text().replace(f" = {name}\n", " =\n"))
+            refuses(cluster, 0, "sluiced.conf", "empty")
+
+
+def keys_command(cluster, command, node, file, *words):
+    """`sluice backup-keys` or `restore-keys`, which must go well, or with `words` exit 2 and say them in one line."""
+    done = subprocess.run([cluster.bin / "sluice", command, "--config", cluster.node_dir(node) / "sluiced.conf",
+                           "--out" if command == "backup-keys" else "--from", file],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+    lines = done.stderr.splitlines()
+    missing = [word for word in words if word not in (lines or [""])[-1]]
+    if done.returncode != (2 if words else 0) or missing or (words and len(lines) != 1):
+        raise Failed(f"{command}: exit {done.returncode}, {missing} missing in: {done.stderr.strip()[-800:]}")
+    if words:
+        print(f"  {lines[-1]}")
+
+
+def scenario_keys_are_lost_and_restored(bin_dir):
     with Cluster(bin_dir, nodes=2) as cluster:
-        key = cluster.node_dir(0) / "node.key"
-        key.chmod(0o640)
-        refuses(cluster, 0, "node.key", "0640")
-        key.chmod(0o600)
-        shutil.copy(cluster.node_dir(1) / "node.key", key)
-        refuses(cluster, 0, "node.key")
-        key.unlink()
-        refuses(cluster, 0, "node.key")
+        file = cluster.home / "node-0.keys"
+        keys = [cluster.node_dir(0) / name for name in ("node.key", "seal.key")]
+        texts = [key.read_text() for key in keys]
+        keys_command(cluster, "backup-keys", 0, file)
+        if file.stat().st_mode & 0o7777 != 0o600:
+            raise Failed(f"mode {file.stat().st_mode:o}")
+        keys_command(cluster, "backup-keys", 0, file, "node-0.keys", "File exists")
+        for lost in ([0], [1], [0, 1], []):
+            for i in lost:
+                keys[i].unlink()
+            keys_command(cluster, "restore-keys", 0, file)
+            if [key.read_text() for key in keys] != texts or any(key.stat().st_mode & 0o7777 != 0o600 for key in keys):
+                raise Failed(f"not what was lost: {lost}")
+        cluster.start()
+
+
+def scenario_keys_that_are_not_restored(bin_dir):
+    with Cluster(bin_dir, nodes=2) as cluster, Cluster(bin_dir, nodes=1) as other:
+        file, seal_key = cluster.home / "node-0.keys", cluster.node_dir(0) / "seal.key"
+        keys_command(cluster, "backup-keys", 0, file)
+        keys_command(cluster, "restore-keys", 1, file, "node: the keys of node 0", "of node 1")
+        keys_command(other, "restore-keys", 0, file, "chain_id: of another chain")
+        good = file.read_text()
+        for node_key in (cluster.node_dir(0) / "node.key", seal_key):
+            kept = node_key.read_text()
+            node_key.write_text("1" * 64 + "\n")
+            keys_command(cluster, "restore-keys", 0, file, node_key.name, "another key is there")
+            keys_command(cluster, "backup-keys", 0, cluster.home / "wrong.keys", node_key.name, "of node 0")
+            node_key.write_text(kept)
+        seal_key.unlink()
+        file.write_text(good.replace("checksum ", "checksum f"))
+        keys_command(cluster, "restore-keys", 0, file, "node-0.keys", "checksum")
+        for at in range(0, len(good), 23):            # whatever is damaged
+            file.write_text(good[:at] + ("x" if good[at] != "x" else "y") + good[at + 1:])
+            keys_command(cluster, "restore-keys", 0, file, "node-0.keys")
+        file.write_text(good)
+        file.chmod(0o644)
+        keys_command(cluster, "restore-keys", 0, file, "node-0.keys", "0644")
+        if seal_key.exists() or (cluster.home / "wrong.keys").exists():
+            raise Failed("something was written")
 
 
 def scenario_data_of_another(bin_dir):

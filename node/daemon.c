@@ -222,7 +222,10 @@ static int open_store(struct slu_daemon *d, bool *first_start, char *why, size_t
 static int start_core(struct slu_daemon *d, bool first_start, char *why, size_t why_cap)
 {
     struct slu_core_config config = {
-        .genesis = &d->genesis, .self = d->config.index, .signer = slu_keyguard_signer(d->guard)};
+        .genesis = &d->genesis,
+        .self = d->config.index,
+        .signer = slu_keyguard_signer(d->guard),
+        .seal = d->seal};
     randombytes_buf(&config.seed, sizeof config.seed);
     d->core_bytes = slu_core_bytes(&d->genesis);
     d->core_memory = mmap(NULL, d->core_bytes, PROT_READ | PROT_WRITE,

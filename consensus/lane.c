@@ -399,7 +399,8 @@ void slu_lane_on_headers(struct slu_core *c, const struct slu_headers *headers)
 void slu_lane_restore(struct slu_core *c, const struct slu_batch_header *h)
 {
     struct slu_lane *lane = &c->lanes[h->lane];
-    if (h->position <= lane->delivered.position)
+    if (h->position <= lane->delivered.position ||
+        (h->position <= lane->committed.position && h->position > slu_pool_history_top(c, lane)))
         return;
     uint32_t place = place_header(c, h, WAITED);
     if (place == SLU_NONE)

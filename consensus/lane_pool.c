@@ -150,8 +150,7 @@ enum sacrifice {
     LITTLE_ACKED /* what at most f nodes acked: nobody honest needs to be among them */
 };
 
-/* Highest position of history that is kept for the delivery to come. */
-static uint64_t history_top(const struct slu_core *c, const struct slu_lane *lane)
+uint64_t slu_pool_history_top(const struct slu_core *c, const struct slu_lane *lane)
 {
     return lane->delivered.position + c->g->params.lane_window_batches;
 }
@@ -167,7 +166,7 @@ static bool may_go(const struct slu_core *c, const struct slu_lane *lane, uint32
     if (position > lane->committed.position)
         return !node->certified &&
                __builtin_popcountll(node->support) <= (which == LITTLE_ACKED ? (int)c->f : 0);
-    return position > history_top(c, lane) || (which >= REFETCHABLE && !node->certified);
+    return position > slu_pool_history_top(c, lane) || (which >= REFETCHABLE && !node->certified);
 }
 
 static void drop_leaves(struct slu_core *c, uint16_t index, uint32_t keep, enum sacrifice which)
@@ -191,7 +190,7 @@ static void cut_off(struct slu_core *c, struct slu_lane *lane, uint32_t keep)
 {
     uint32_t tip = slu_lane_find(lane, lane->committed.digest), low = SLU_NONE;
     for (uint32_t at = lane->pool[tip].parent;
-         at != SLU_NONE && lane->pool[at].h.position > history_top(c, lane);
+         at != SLU_NONE && lane->pool[at].h.position > slu_pool_history_top(c, lane);
          at = lane->pool[at].parent)
         low = at;
     if (low == SLU_NONE)

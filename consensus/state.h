@@ -346,6 +346,8 @@ uint32_t slu_lane_find(const struct slu_lane *lane, const uint8_t digest32[32]);
  * headers_dropped. SLU_NONE: there is none. */
 uint32_t slu_pool_take(struct slu_core *c, uint16_t lane, const uint8_t digest32[32], uint32_t keep,
                        bool ordered);
+/** The highest position of history that is kept for the delivery to come, and asked for. */
+uint64_t slu_pool_history_top(const struct slu_core *c, const struct slu_lane *lane);
 void slu_pool_link(struct slu_lane *lane, uint32_t place, uint32_t parent);
 void slu_pool_unlink(struct slu_lane *lane, uint32_t place);
 void slu_pool_free_tree(struct slu_lane *lane, uint32_t root);

@@ -175,6 +175,19 @@ void slu_ack_forget(struct slu_core *c, uint16_t index, uint64_t up_to)
     }
 }
 
+void slu_ack_retreat(struct slu_core *c, uint16_t index, uint32_t place)
+{
+    const struct slu_lane *lane = &c->lanes[index];
+    const struct slu_header *node = &lane->pool[place];
+    for (uint16_t j = 0; node->support && node->parent != SLU_NONE && j < c->n; j++) {
+        struct slu_ack_state *applied = state_of(c->applied, c, j, index);
+        if (applied->slot == SLU_NONE || !slu_digest_is(applied->tip.digest, node->h.digest))
+            continue;
+        applied->tip.position--;
+        memcpy(applied->tip.digest, lane->pool[node->parent].h.digest, 32);
+    }
+}
+
 /* ---- my own ---- */
 
 static void sign_vector(struct slu_core *c, struct slu_ack_vector *vector)

@@ -103,7 +103,7 @@ static void init_tables(struct slu_core *c, struct slu_arena *a)
     c->path = take(a, (c->g->params.lane_window_batches + 1) * sizeof *c->path);
     c->lanes = take(a, n * sizeof *c->lanes);
     for (uint16_t l = 0; l < c->n; l++)
-        slu_lane_init(c, &c->lanes[l], a);
+        slu_lane_init(c, l, a);
 }
 
 struct slu_core *slu_core_init(void *memory, const struct slu_core_config *config)

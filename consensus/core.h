@@ -235,6 +235,7 @@ struct slu_core_stats {
     uint64_t views_notarized, views_nullified, views_skipped;
     uint64_t blocks_proposed, blocks_final, blocks_empty;
     uint64_t batches_made, batches_held, batches_adopted, batches_refused;
+    uint64_t headers_dropped; /* for want of a place */
     uint64_t acks_sent, reports_sent, votes_sent[SLU_VOTE_KINDS];
     uint64_t fetches_sent, fetches_served, fetch_retries;
     uint64_t txs_admitted, txs_known, txs_delivered, bytes_delivered;

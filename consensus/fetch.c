@@ -138,6 +138,14 @@ static bool history_need(struct slu_core *c, uint16_t index, struct slu_fetch *n
                                              : slu_chain_final_at(c, lane->whole_height);
         const struct slu_block *block = slu_chain_final_at(c, lane->whole_height + 1);
         if (!lane_part_held(c, index, before, block)) {
+            uint64_t room = slu_pool_history_top(c, lane);
+            struct slu_tip lacking;
+            if (lane->from_tip && block->cut[index].position <= room &&
+                slu_lane_lacks(c, index, &block->cut[index], &lacking)) {
+                need->from = need->to = lacking.position;
+                memcpy(need->digest, lacking.digest, 32);
+                return true;
+            }
             /* Window after window, again from the first: which of them lacks something is not known
              * before the headers are. */
             uint64_t base = before->cut[index].position + 1;
@@ -149,11 +157,10 @@ static bool history_need(struct slu_core *c, uint16_t index, struct slu_fetch *n
             need->from = from;
             need->to = from + BATCHES_PER_FETCH - 1;
             const struct slu_tip *top = &slu_chain_final_at(c, c->finals_top)->cut[index];
-            uint64_t room = lane->delivered.position + c->g->params.lane_window_batches;
             if (need->to > top->position)
                 need->to = top->position;
             if (need->to > room)
-                need->to = room; /* the pool holds one window of history */
+                need->to = room;
             return need->to >= need->from;
         }
         lane->history_window = 0;

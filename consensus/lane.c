@@ -3,175 +3,42 @@
 
 #include "consensus/state.h"
 
-/* A lane's pool holds the window above the committed cut, as much history while catching up, and
- * room for forks. */
-static uint32_t pool_size(const struct slu_genesis *g)
-{
-    return g->params.lane_window_batches * 3 + 64;
-}
-
-static uint32_t bucket_count(const struct slu_genesis *g)
-{
-    uint32_t count = 64;
-    while (count < pool_size(g))
-        count *= 2;
-    return count;
-}
-
 size_t slu_lane_bytes(const struct slu_genesis *g)
 {
-    return (size_t)pool_size(g) * sizeof(struct slu_header) +
-           (size_t)bucket_count(g) * sizeof(uint32_t) +
-           SLU_ORPHANS_MAX * sizeof(struct slu_batch_header) + 64;
+    return slu_pool_bytes(g) + SLU_ORPHANS_MAX * sizeof(struct slu_batch_header) + 32;
 }
 
-static uint32_t *bucket_of(const struct slu_lane *lane, const uint8_t digest32[32])
+/* What is known to be ordered, by place and digest only: certified. SLU_NONE: there is no place. */
+static uint32_t take_ordered(struct slu_core *c, uint16_t index, const struct slu_tip *tip,
+                             uint32_t keep)
 {
-    uint32_t word;
-    memcpy(&word, digest32, sizeof word);
-    return &lane->buckets[word & lane->bucket_mask];
-}
-
-uint32_t slu_lane_find(const struct slu_lane *lane, const uint8_t digest32[32])
-{
-    uint32_t at = *bucket_of(lane, digest32);
-    while (at != SLU_NONE && !slu_digest_is(lane->pool[at].h.digest, digest32))
-        at = lane->pool[at].hash_next;
-    return at;
-}
-
-/* ---- the tree ---- */
-
-static void unlink_from_parent(struct slu_lane *lane, uint32_t place)
-{
-    struct slu_header *node = &lane->pool[place];
-    if (node->parent == SLU_NONE)
-        return;
-    uint32_t *at = &lane->pool[node->parent].first_child;
-    while (*at != place)
-        at = &lane->pool[*at].next_sibling;
-    *at = node->next_sibling;
-    node->parent = SLU_NONE;
-    node->next_sibling = SLU_NONE;
-}
-
-static void link_to_parent(struct slu_lane *lane, uint32_t place, uint32_t parent)
-{
-    struct slu_header *node = &lane->pool[place];
-    node->parent = parent;
-    /* At the end: the first that came stays the first. */
-    uint32_t *at = &lane->pool[parent].first_child;
-    while (*at != SLU_NONE)
-        at = &lane->pool[*at].next_sibling;
-    *at = place;
-    node->next_sibling = SLU_NONE;
-}
-
-static size_t window_cost(const struct slu_header *node)
-{
-    return node->h.payload_bytes + SLU_SIGNED_HEADER_BYTES;
-}
-
-static bool counts_in_window(const struct slu_lane *lane, const struct slu_header *node)
-{
-    return node->held && node->known && node->h.position > lane->committed.position;
-}
-
-static void free_node(struct slu_lane *lane, uint32_t place)
-{
-    struct slu_header *node = &lane->pool[place];
-    SLU_CHECK(node->first_child == SLU_NONE);
-    if (counts_in_window(lane, node))
-        lane->window_bytes -= window_cost(node);
-    unlink_from_parent(lane, place);
-    uint32_t *at = bucket_of(lane, node->h.digest);
-    while (*at != place)
-        at = &lane->pool[*at].hash_next;
-    *at = node->hash_next;
-    node->hash_next = lane->free_list;
-    node->known = node->held = node->whole = node->certified = false;
-    node->h.position = 0;
-    node->support = 0;
-    lane->free_list = place;
-    lane->used--;
-}
-
-static void free_tree(struct slu_lane *lane, uint32_t root)
-{
-    uint32_t at = root;
-    for (;;) {
-        while (lane->pool[at].first_child != SLU_NONE)
-            at = lane->pool[at].first_child;
-        uint32_t parent = lane->pool[at].parent;
-        free_node(lane, at);
-        if (at == root)
-            return;
-        at = parent;
-    }
-}
-
-/* Makes room by dropping leaves that nobody needs: neither certified nor on my chain. */
-static void drop_junk(struct slu_core *c, struct slu_lane *lane)
-{
-    uint32_t size = pool_size(c->g);
-    for (uint32_t at = 0; at < size; at++) {
-        struct slu_header *node = &lane->pool[at];
-        if (node->known && !node->certified && at != lane->mine && !node->support &&
-            node->h.position > lane->committed.position &&
-            node->first_child == SLU_NONE && node->parent != SLU_NONE)
-            free_node(lane, at);
-    }
-}
-
-static uint32_t take_node(struct slu_core *c, struct slu_lane *lane, const uint8_t digest32[32])
-{
-    if (lane->free_list == SLU_NONE)
-        drop_junk(c, lane);
-    if (lane->free_list == SLU_NONE)
-        return SLU_NONE;
-    uint32_t place = lane->free_list;
-    struct slu_header *node = &lane->pool[place];
-    lane->free_list = node->hash_next;
-    memset(node, 0, sizeof *node);
-    node->parent = node->first_child = node->next_sibling = SLU_NONE;
-    memcpy(node->h.digest, digest32, 32);
-    uint32_t *bucket = bucket_of(lane, digest32);
-    node->hash_next = *bucket;
-    *bucket = place;
-    lane->used++;
-    return place;
-}
-
-/* A cut's tip of which only place and digest are known: certified, since it was ordered. */
-static uint32_t take_cut_node(struct slu_core *c, struct slu_lane *lane, const struct slu_tip *tip)
-{
+    struct slu_lane *lane = &c->lanes[index];
     uint32_t place = slu_lane_find(lane, tip->digest);
     if (place == SLU_NONE) {
-        place = take_node(c, lane, tip->digest);
-        SLU_CHECK(place != SLU_NONE);
+        place = slu_pool_take(c, index, tip->digest, keep, true);
+        if (place == SLU_NONE)
+            return SLU_NONE;
         lane->pool[place].h.position = tip->position;
     }
     lane->pool[place].certified = true;
     return place;
 }
 
-void slu_lane_init(struct slu_core *c, struct slu_lane *lane, struct slu_arena *arena)
+static uint32_t take_cut_node(struct slu_core *c, uint16_t index, const struct slu_tip *tip)
 {
-    uint32_t size = pool_size(c->g), buckets = bucket_count(c->g);
-    lane->pool = slu_arena_take(arena, size * sizeof *lane->pool);
-    lane->buckets = slu_arena_take(arena, buckets * sizeof *lane->buckets);
+    uint32_t place = take_ordered(c, index, tip, SLU_NONE);
+    SLU_CHECK(place != SLU_NONE); /* see pool_size */
+    return place;
+}
+
+void slu_lane_init(struct slu_core *c, uint16_t index, struct slu_arena *arena)
+{
+    struct slu_lane *lane = &c->lanes[index];
+    slu_pool_init(c->g, lane, arena);
     lane->orphans = slu_arena_take(arena, SLU_ORPHANS_MAX * sizeof *lane->orphans);
-    SLU_CHECK(lane->pool && lane->buckets && lane->orphans);
-    lane->bucket_mask = buckets - 1;
-    for (uint32_t i = 0; i < buckets; i++)
-        lane->buckets[i] = SLU_NONE;
-    lane->free_list = SLU_NONE;
-    for (uint32_t i = size; i-- > 0;) {
-        lane->pool[i].hash_next = lane->free_list;
-        lane->free_list = i;
-    }
+    SLU_CHECK(lane->orphans);
     struct slu_tip zero = slu_tip_zero();
-    lane->mine = lane->certified = take_cut_node(c, lane, &zero);
+    lane->mine = lane->certified = take_cut_node(c, index, &zero);
 }
 
 bool slu_lane_usable(const struct slu_lane *lane, uint32_t place)
@@ -282,12 +149,12 @@ void slu_lane_certified(struct slu_core *c, uint16_t index, uint32_t place)
 /* ---- arrivals ---- */
 
 static uint32_t insert_known(struct slu_core *c, uint16_t index, const struct slu_batch_header *h,
-                             uint32_t parent)
+                             uint32_t parent, bool vouched)
 {
     struct slu_lane *lane = &c->lanes[index];
     uint32_t place = slu_lane_find(lane, h->digest);
     if (place == SLU_NONE) {
-        place = take_node(c, lane, h->digest);
+        place = slu_pool_take(c, index, h->digest, parent, vouched);
         if (place == SLU_NONE)
             return SLU_NONE;
     }
@@ -307,7 +174,7 @@ static uint32_t insert_known(struct slu_core *c, uint16_t index, const struct sl
             }
         }
     }
-    link_to_parent(lane, place, parent);
+    slu_pool_link(lane, place, parent);
     return place;
 }
 
@@ -320,20 +187,30 @@ static uint32_t children(const struct slu_lane *lane, uint32_t parent)
     return count;
 }
 
-/* Whether some node acked exactly this header, so that it must be taken even beside forks. */
-static bool is_waited_for(const struct slu_core *c, uint16_t index, const uint8_t digest32[32])
+/* What speaks for a header that is new. */
+enum claim {
+    UNASKED,
+    WAITED, /* somebody acked it, or it was asked for: it is taken even beside forks */
+    VOUCHED /* more than f nodes acked it: it is taken even when all places are taken */
+};
+
+static enum claim claim_of(const struct slu_core *c, uint16_t index, const uint8_t digest32[32])
 {
+    uint32_t ackers = 0;
     for (uint16_t j = 0; j < c->n; j++) {
         const struct slu_ack_state *w = &c->waiting[j * c->n + index];
-        if (w->slot != SLU_NONE && slu_digest_is(w->tip.digest, digest32))
-            return true;
+        ackers += w->slot != SLU_NONE && slu_digest_is(w->tip.digest, digest32);
     }
-    return slu_fetch_is_wanted(c, SLU_FETCH_HEADERS, digest32) ||
-           slu_digest_is(c->lanes[index].bodies.to.digest, digest32);
+    if (ackers > c->f)
+        return VOUCHED;
+    return ackers > 0 || slu_fetch_is_wanted(c, SLU_FETCH_HEADERS, digest32) ||
+                   slu_digest_is(c->lanes[index].bodies.to.digest, digest32)
+               ? WAITED
+               : UNASKED;
 }
 
 /* The place of a header whose parent is known, inserted when new; SLU_NONE when it is refused. */
-static uint32_t place_header(struct slu_core *c, const struct slu_batch_header *h, bool waited)
+static uint32_t place_header(struct slu_core *c, const struct slu_batch_header *h, enum claim claim)
 {
     struct slu_lane *lane = &c->lanes[h->lane];
     uint32_t place = slu_lane_find(lane, h->digest);
@@ -344,11 +221,11 @@ static uint32_t place_header(struct slu_core *c, const struct slu_batch_header *
         (lane->pool[parent].known && lane->pool[parent].h.incarnation > h->incarnation))
         return SLU_NONE;
     if (h->position > lane->committed.position + c->g->params.lane_window_batches ||
-        (children(lane, parent) >= 2 && !waited && place == SLU_NONE)) {
+        (children(lane, parent) >= 2 && claim == UNASKED && place == SLU_NONE)) {
         c->stats.batches_refused++;
         return SLU_NONE;
     }
-    return insert_known(c, h->lane, h, parent);
+    return insert_known(c, h->lane, h, parent, claim == VOUCHED);
 }
 
 static bool fits_window(const struct slu_core *c, const struct slu_lane *lane,
@@ -389,8 +266,7 @@ static void hold(struct slu_core *c, uint16_t index, uint32_t place)
     struct slu_lane *lane = &c->lanes[index];
     struct slu_header *node = &lane->pool[place];
     node->held = true;
-    if (counts_in_window(lane, node))
-        lane->window_bytes += window_cost(node);
+    lane->window_bytes += slu_pool_window_cost(lane, node);
     c->stats.batches_held++;
     if (node->parent != SLU_NONE && slu_lane_usable(lane, node->parent) && !node->whole) {
         node->whole = true;
@@ -405,12 +281,11 @@ static void place_orphans(struct slu_core *c, uint16_t index, uint32_t place)
     uint32_t count = lane->orphan_count < SLU_ORPHANS_MAX ? lane->orphan_count : SLU_ORPHANS_MAX;
     for (uint32_t i = 0; i < count; i++) {
         struct slu_batch_header *orphan = &lane->orphans[i];
-        if (orphan->position == 0 ||
-            !slu_digest_is(orphan->parent, lane->pool[place].h.digest))
+        if (orphan->position == 0 || !slu_digest_is(orphan->parent, lane->pool[place].h.digest))
             continue;
         struct slu_batch_header h = *orphan;
         orphan->position = 0;
-        uint32_t child = place_header(c, &h, false);
+        uint32_t child = place_header(c, &h, UNASKED);
         if (child == SLU_NONE)
             continue;
         if (!lane->pool[child].held)
@@ -424,8 +299,7 @@ static void keep_orphan(struct slu_core *c, const struct slu_batch *batch)
 {
     struct slu_lane *lane = &c->lanes[batch->header.lane];
     if (batch->header.position <= lane->committed.position ||
-        batch->header.position >
-            lane->committed.position + c->g->params.lane_window_batches ||
+        batch->header.position > lane->committed.position + c->g->params.lane_window_batches ||
         !fits_window(c, lane, &batch->header, false))
         return;
     for (uint32_t i = 0; i < SLU_ORPHANS_MAX; i++)
@@ -433,6 +307,32 @@ static void keep_orphan(struct slu_core *c, const struct slu_batch *batch)
             return; /* here already, or placed before */
     lane->orphans[lane->orphan_count++ % SLU_ORPHANS_MAX] = batch->header;
     persist_batch(c, batch);
+}
+
+bool slu_lane_lacks(struct slu_core *c, uint16_t index, const struct slu_tip *tip,
+                    struct slu_tip *lacking)
+{
+    const struct slu_lane *lane = &c->lanes[index];
+    uint32_t at = take_ordered(c, index, tip, SLU_NONE);
+    while (at != SLU_NONE && lane->pool[at].known && lane->pool[at].held)
+        at = lane->pool[at].parent;
+    if (at == SLU_NONE || lane->pool[at].h.position <= lane->delivered.position)
+        return false;
+    lacking->position = lane->pool[at].h.position;
+    memcpy(lacking->digest, lane->pool[at].h.digest, 32);
+    return true;
+}
+
+/* The parent of what is ordered is ordered, too. */
+static uint32_t expect_parent(struct slu_core *c, const struct slu_batch_header *h, uint32_t place)
+{
+    const struct slu_lane *lane = &c->lanes[h->lane];
+    if (place == SLU_NONE || !lane->pool[place].certified ||
+        h->position > lane->committed.position || h->position <= lane->delivered.position + 1)
+        return SLU_NONE;
+    struct slu_tip tip = {.position = h->position - 1};
+    memcpy(tip.digest, h->parent, 32);
+    return take_ordered(c, h->lane, &tip, place);
 }
 
 void slu_lane_on_batch(struct slu_core *c, const struct slu_batch *batch, bool own)
@@ -445,6 +345,8 @@ void slu_lane_on_batch(struct slu_core *c, const struct slu_batch *batch, bool o
     if (place != SLU_NONE && lane->pool[place].held)
         return;
     uint32_t parent = slu_lane_find(lane, h->parent);
+    if (parent == SLU_NONE)
+        parent = expect_parent(c, h, place);
     if (parent == SLU_NONE) {
         keep_orphan(c, batch);
         return;
@@ -455,9 +357,11 @@ void slu_lane_on_batch(struct slu_core *c, const struct slu_batch *batch, bool o
         return;
     }
     bool was_known = place != SLU_NONE && lane->pool[place].known;
-    place = place_header(c, h, own || is_waited_for(c, h->lane, h->digest));
-    if (place == SLU_NONE)
+    place = place_header(c, h, own ? VOUCHED : claim_of(c, h->lane, h->digest));
+    if (place == SLU_NONE) {
+        lane->from_tip |= h->position <= lane->committed.position;
         return;
+    }
     hold(c, h->lane, place);
     persist_batch(c, batch);
     slu_fetch_progress(c, h->lane, h->position);
@@ -473,7 +377,7 @@ void slu_lane_on_headers(struct slu_core *c, const struct slu_headers *headers)
 {
     uint16_t index = headers->items[0].lane;
     struct slu_lane *lane = &c->lanes[index];
-    bool waited = is_waited_for(c, index, headers->items[headers->count - 1].digest);
+    enum claim claim = claim_of(c, index, headers->items[headers->count - 1].digest);
     for (uint16_t i = 0; i < headers->count; i++) {
         const struct slu_batch_header *h = &headers->items[i];
         uint32_t place = slu_lane_find(lane, h->digest);
@@ -481,7 +385,7 @@ void slu_lane_on_headers(struct slu_core *c, const struct slu_headers *headers)
             continue;
         if (h->position <= lane->committed.position)
             continue;
-        place = place_header(c, h, waited);
+        place = place_header(c, h, claim);
         if (place == SLU_NONE)
             break;
         slu_ack_header_known(c, index, place);
@@ -495,9 +399,10 @@ void slu_lane_on_headers(struct slu_core *c, const struct slu_headers *headers)
 void slu_lane_restore(struct slu_core *c, const struct slu_batch_header *h)
 {
     struct slu_lane *lane = &c->lanes[h->lane];
-    if (h->position <= lane->delivered.position)
+    if (h->position <= lane->delivered.position ||
+        (h->position <= lane->committed.position && h->position > slu_pool_history_top(c, lane)))
         return;
-    uint32_t place = place_header(c, h, true);
+    uint32_t place = place_header(c, h, WAITED);
     if (place == SLU_NONE)
         return; /* its parent is gone or is still to be fetched: as good as not held */
     if (!lane->pool[place].held)
@@ -511,30 +416,17 @@ void slu_lane_commit(struct slu_core *c, uint16_t index, const struct slu_tip *t
     struct slu_lane *lane = &c->lanes[index];
     if (tip->position <= lane->committed.position)
         return;
-    uint32_t size = pool_size(c->g);
-    uint32_t place = take_cut_node(c, lane, tip);
-    uint64_t before = lane->committed.position;
-    uint32_t at = place;
-    while (at != SLU_NONE && lane->pool[at].h.position > before) {
-        if (lane->pool[at].held && lane->pool[at].known)
-            lane->window_bytes -= window_cost(&lane->pool[at]);
+    uint32_t place = take_cut_node(c, index, tip), at = place;
+    while (at != SLU_NONE && lane->pool[at].h.position > lane->committed.position) {
+        lane->window_bytes -= slu_pool_window_cost(lane, &lane->pool[at]);
         at = lane->pool[at].parent;
     }
+    /* Forks that ended at or below the cut still count: they go when the cut is delivered. */
+    if (at != SLU_NONE && lane->forked)
+        lane->window_bytes -= slu_pool_left_behind(c->g, lane, place);
     lane->committed = *tip;
-    if (at == SLU_NONE) {
-        /* Not linked to what I have (catching up): count afresh. */
-        lane->window_bytes = 0;
-        for (uint32_t i = 0; i < size; i++)
-            if (counts_in_window(lane, &lane->pool[i]))
-                lane->window_bytes += window_cost(&lane->pool[i]);
-    } else {
-        /* Forks that ended at or below the cut still count: they go when the cut is delivered. */
-        for (uint32_t i = 0; lane->forked && i < size; i++)
-            if (lane->pool[i].held && lane->pool[i].known && i != place &&
-                lane->pool[i].h.position > before && lane->pool[i].h.position <= tip->position &&
-                !slu_lane_descends(lane, place, i))
-                lane->window_bytes -= window_cost(&lane->pool[i]);
-    }
+    if (at == SLU_NONE) /* not linked to what I have (catching up) */
+        lane->window_bytes = slu_pool_recount(c->g, lane);
     if (lane->pool[lane->certified].h.position < tip->position)
         lane->certified = place;
     if (!slu_lane_descends(lane, lane->mine, place))
@@ -551,13 +443,14 @@ void slu_lane_delivered(struct slu_core *c, uint16_t index, const struct slu_tip
     if (tip->position <= lane->delivered.position)
         return;
     uint32_t old = slu_lane_find(lane, lane->delivered.digest);
-    uint32_t root = take_cut_node(c, lane, tip);
-    unlink_from_parent(lane, root);
+    uint32_t root = take_cut_node(c, index, tip);
+    slu_pool_unlink(lane, root);
     lane->delivered = *tip;
+    lane->from_tip = false;
     if (lane->committed.position < tip->position)
         slu_lane_commit(c, index, tip);
     if (old != SLU_NONE && old != root)
-        free_tree(lane, old);
+        slu_pool_free_tree(lane, old);
     SLU_CHECK(lane->pool[lane->mine].h.position >= tip->position);
     SLU_CHECK(lane->pool[lane->certified].h.position >= tip->position);
 }

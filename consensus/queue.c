@@ -274,7 +274,9 @@ void slu_queue_push(struct slu_core *c, const struct slu_block *block,
                     const struct slu_queue_tail *before)
 {
     struct slu_queue_tail tail = *before;
+    struct slu_named *named = &c->queue.named[block->height % SLU_POSTAGE_BLOCKS];
     struct slu_inbox_tuple t;
+    SLU_CHECK(named->height < block->height); /* counted twice, it would spoil all later blocks */
     for (uint32_t i = 0; i < block->queued_count; i++) {
         slu_inbox_tuple_at(block->queued, i, &t);
         if (t.kind == SLU_INBOX_EVIDENCE)
@@ -282,7 +284,6 @@ void slu_queue_push(struct slu_core *c, const struct slu_block *block,
         else
             push_forced(c, block, &t, slu_queue_book(c->g, &tail, block->height, t.bytes));
     }
-    struct slu_named *named = &c->queue.named[block->height % SLU_POSTAGE_BLOCKS];
     named->height = block->height;
     named->time_ms = block->time_ms;
     named->booked_bytes = slu_queue_booked(c->g, &block->tail, block->height);

@@ -17,18 +17,14 @@ static int get(const struct slu_store *store, enum slu_record_kind kind, uint64_
     return store->get(store->context, &key, value, len);
 }
 
-/* `cert` may be NULL; its count is 0 when the record has none. */
 static int read_final(const struct slu_core *c, const uint8_t *value, size_t len,
-                      struct slu_block *block, struct slu_cert *cert)
+                      struct slu_block *block)
 {
     struct slu_reader r = slu_reader_of(value, len);
     struct slu_cert unused;
-    if (!cert)
-        cert = &unused;
-    cert->count = 0;
     if (slu_block_read(&r, c->g, block))
         return SLU_ERR_CORRUPT;
-    if (slu_read_u8(&r) == 1 && slu_cert_read(&r, c->g, cert))
+    if (slu_read_u8(&r) == 1 && slu_cert_read(&r, c->g, &unused))
         return SLU_ERR_CORRUPT;
     return slu_reader_done(&r) ? SLU_OK : SLU_ERR_CORRUPT;
 }
@@ -41,7 +37,7 @@ static int boot_height(struct slu_core *c, const struct slu_store *store, uint64
     size_t len;
     int rc = get(store, SLU_REC_FINAL, height, 0, &value, &len);
     if (!rc)
-        rc = read_final(c, value, len, &c->work_block, NULL);
+        rc = read_final(c, value, len, &c->work_block);
     if (rc)
         return rc;
     if (!slu_queue_has_room(c, &c->work_block))
@@ -59,11 +55,10 @@ static int boot_ids(struct slu_core *c, const struct slu_store *store, uint64_t 
     size_t len;
     int rc = get(store, SLU_REC_FINAL, height, 0, &value, &len);
     if (!rc)
-        rc = read_final(c, value, len, &c->work_block, NULL);
+        rc = read_final(c, value, len, &c->work_block);
     if (rc)
         return rc;
-    bool in_window =
-        c->work_block.time_ms + c->g->params.dedup_window_ms >= c->delivered.time_ms;
+    bool in_window = c->work_block.time_ms + c->g->params.dedup_window_ms >= c->delivered.time_ms;
     rc = get(store, SLU_REC_IDS, height, 0, &value, &len);
     if (rc == SLU_ERR_NOT_FOUND)
         return SLU_OK; /* nothing in it */
@@ -83,7 +78,7 @@ static int boot_delivered(struct slu_core *c, const struct slu_store *store)
         return rc;
     rc = get(store, SLU_REC_FINAL, last.a, 0, &value, &len);
     if (!rc)
-        rc = read_final(c, value, len, &c->delivered, NULL);
+        rc = read_final(c, value, len, &c->delivered);
     if (rc)
         return rc == SLU_ERR_NOT_FOUND ? SLU_ERR_CORRUPT : rc;
     c->delivered.queued = NULL; /* the store's memory; the queue gets it below */
@@ -95,7 +90,7 @@ static int boot_delivered(struct slu_core *c, const struct slu_store *store)
         if (rc == SLU_ERR_NOT_FOUND)
             break; /* pruned: older than any window */
         if (!rc)
-            rc = read_final(c, value, len, &c->work_block, NULL);
+            rc = read_final(c, value, len, &c->work_block);
         if (rc)
             return rc;
         tail = c->work_block.tail;
@@ -113,19 +108,18 @@ static int boot_delivered(struct slu_core *c, const struct slu_store *store)
     return rc;
 }
 
+/* One above the head is not counted, not even as queued: the turn that was to make it final was
+ * torn off before the head's record, and it becomes final again. */
 static int visit_final(void *context, const struct slu_record_key *key, const uint8_t *value,
                        size_t len)
 {
     struct slu_core *c = ((struct boot *)context)->core;
-    struct slu_cert cert;
-    (void)key;
-    int rc = read_final(c, value, len, &c->work_block, &cert);
-    if (rc)
-        return rc;
-    slu_chain_restore_final(c, &c->work_block);
-    if (cert.count > 0 && c->finals_top == c->work_block.height)
-        slu_chain_restore_head(c, &c->work_block, &cert);
-    return SLU_OK;
+    if (key->a > c->head.height)
+        return SLU_OK;
+    int rc = read_final(c, value, len, &c->work_block);
+    if (!rc)
+        slu_chain_restore_final(c, &c->work_block);
+    return rc;
 }
 
 static int visit_batch(void *context, const struct slu_record_key *key, const uint8_t *value,
@@ -367,11 +361,9 @@ int slu_core_boot(struct slu_core *c, const struct slu_store *store, bool first_
     struct boot boot = {.core = c};
     struct slu_record_key from = {.kind = SLU_REC_FINAL, .a = c->delivered.height + 1};
     struct slu_record_key to = {.kind = SLU_REC_FINAL, .a = UINT64_MAX};
-    rc = store->scan(store->context, &from, &to, visit_final, &boot);
+    rc = boot_head(c, store);
     if (!rc)
-        rc = boot_head(c, store);
-    if (c->finals_top > c->head.height)
-        c->finals_top = c->head.height; /* torn off before the one whose F makes them final */
+        rc = store->scan(store->context, &from, &to, visit_final, &boot);
     if (!rc)
         rc = boot_lanes(c, store);
     if (!rc)

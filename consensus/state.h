@@ -64,6 +64,7 @@ struct slu_lane {
     struct slu_batch_header *orphans; /* SLU_ORPHANS_MAX, a ring */
     uint32_t orphan_count;            /* ever taken; the ring holds the newest */
     uint32_t history_window;     /* which part of the next block is asked for next */
+    bool from_tip; /* ... from its tip down: others of the owner's take the places */
     uint64_t whole_height;       /* all bodies of the final blocks up to here are held */
     uint8_t frozen_nonce[32];    /* of the rejoin that frozen_below answers */
     struct slu_batch_header two[2]; /* the first two headers of one incarnation at one position ... */
@@ -342,13 +343,37 @@ void slu_own_delivered(struct slu_core *c, uint64_t position);
 void slu_submit_restore(struct slu_core *c, const struct slu_batch_header *header,
                         const uint8_t *payload);
 
+/* lane_pool.c: the places of a lane's headers; the tree that they form */
+size_t slu_pool_bytes(const struct slu_genesis *g);
+void slu_pool_init(const struct slu_genesis *g, struct slu_lane *lane, struct slu_arena *arena);
+uint32_t slu_lane_find(const struct slu_lane *lane, const uint8_t digest32[32]);
+/** A place for a new header, linked to nothing. When all are taken, others go, but not the one at
+ * `keep`; for one that is `ordered`, or as good as that, so many that there always is one. Counted in
+ * headers_dropped. SLU_NONE: there is none. */
+uint32_t slu_pool_take(struct slu_core *c, uint16_t lane, const uint8_t digest32[32], uint32_t keep,
+                       bool ordered);
+/** The highest position of history that is kept for the delivery to come, and asked for. */
+uint64_t slu_pool_history_top(const struct slu_core *c, const struct slu_lane *lane);
+void slu_pool_link(struct slu_lane *lane, uint32_t place, uint32_t parent);
+void slu_pool_unlink(struct slu_lane *lane, uint32_t place);
+void slu_pool_free_tree(struct slu_lane *lane, uint32_t root);
+/** Bytes that a node takes of the lane's window: of its batch, when that is held above the committed
+ * cut; of all nodes; of those that a cut at `place` leaves behind on other forks. */
+size_t slu_pool_window_cost(const struct slu_lane *lane, const struct slu_header *node);
+uint64_t slu_pool_recount(const struct slu_genesis *g, const struct slu_lane *lane);
+uint64_t slu_pool_left_behind(const struct slu_genesis *g, const struct slu_lane *lane,
+                              uint32_t place);
+
 /* lane.c */
 size_t slu_lane_bytes(const struct slu_genesis *g);
-void slu_lane_init(struct slu_core *c, struct slu_lane *lane, struct slu_arena *arena);
-uint32_t slu_lane_find(const struct slu_lane *lane, const uint8_t digest32[32]);
+void slu_lane_init(struct slu_core *c, uint16_t lane, struct slu_arena *arena);
 void slu_lane_on_batch(struct slu_core *c, const struct slu_batch *batch, bool own);
 void slu_lane_on_headers(struct slu_core *c, const struct slu_headers *headers);
 void slu_lane_restore(struct slu_core *c, const struct slu_batch_header *header);
+/** The first batch that is not held, going down from the final block's `tip`. A place is kept for it:
+ * it is taken whatever else its owner made, and then so is its parent. False: no such one is known of. */
+bool slu_lane_lacks(struct slu_core *c, uint16_t lane, const struct slu_tip *tip,
+                    struct slu_tip *lacking);
 void slu_lane_certified(struct slu_core *c, uint16_t lane, uint32_t place);
 void slu_lane_commit(struct slu_core *c, uint16_t lane, const struct slu_tip *tip);
 void slu_lane_delivered(struct slu_core *c, uint16_t lane, const struct slu_tip *tip);
@@ -362,6 +387,8 @@ bool slu_lane_usable(const struct slu_lane *lane, uint32_t place);
 void slu_ack_on_vector(struct slu_core *c, const struct slu_ack_vector *vector);
 void slu_ack_header_known(struct slu_core *c, uint16_t lane, uint32_t place);
 void slu_ack_forget(struct slu_core *c, uint16_t lane, uint64_t up_to);
+/** The header at `place` is given up: who acked it last acked its parent, as far as is known here. */
+void slu_ack_retreat(struct slu_core *c, uint16_t lane, uint32_t place);
 void slu_ack_turn(struct slu_core *c);
 void slu_ack_send_new(struct slu_core *c);
 void slu_ack_send_full(struct slu_core *c, uint16_t to);

@@ -79,6 +79,8 @@ static void core(FILE *out, const struct slu_survey *s, const struct slu_core_vi
         {"sluice_batches_adopted_total", "counter", "Batches of another chain adopted.",
          c->batches_adopted},
         {"sluice_batches_refused_total", "counter", "Batches refused.", c->batches_refused},
+        {"sluice_headers_dropped_total", "counter", "Batch headers dropped for want of a place.",
+         c->headers_dropped},
         {"sluice_ack_vectors_sent_total", "counter", "Ack vectors sent.", c->acks_sent},
         {"sluice_reports_sent_total", "counter", "Reports sent.", c->reports_sent},
         {"sluice_fetches_sent_total", "counter", "Fetches sent.", c->fetches_sent},

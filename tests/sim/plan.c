@@ -156,6 +156,8 @@ void sim_plan_deviate(struct sim_plan *plan, const struct slu_behaviours *behavi
         plan->crashes[i].wipe = false; /* with the deviants it would be more than f */
     if (!plan->load_every_ms)
         plan->load_every_ms = 40;
+    if (!plan->forced_permille)
+        plan->forced_permille = 100;
     plan->give_up_ms = plan->run_until_ms + 3 * sim_plan_patience_ms(plan);
 }
 

@@ -131,11 +131,115 @@ static void test_finals_further_apart_than_one_message(void **state)
     }
 }
 
+/* ---- a lag longer than what a lane has places for ---- */
+
+#define LATE 0u /* the node that lags */
+
+/* Of one lane the node that lags gets nothing: it goes on taking in the others', and delivers none. */
+static bool no_bodies_of_lane_1(void *context, struct sim *sim, const struct sim_packet *packet,
+                                uint16_t to, uint64_t *delay_ms)
+{
+    const struct scene *scene = context;
+    (void)delay_ms;
+    return to != LATE || sim->now_ms >= scene->fixed_ms || kind_of(packet) != SLU_MSG_BATCH ||
+           packet->message->batch.header.lane != 1;
+}
+
+static void test_a_lag_longer_than_the_pool(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        struct scene scene = {.fixed_ms = 6000};
+        struct sim_plan plan;
+        scene_plan(&plan, seed, 4);
+        plan.params.lane_window_batches = seed % 2 ? 8 : 16;
+        plan.fifo = true; /* like any link: what comes in disorder is asked for again */
+        plan.load_every_ms = 10;
+        plan.calm_ms = 6000;
+        plan.load_until_ms = seed < 2 ? 6500 : 5500; /* with and without something new after it */
+        plan.run_until_ms = 7000;
+        plan.give_up_ms = 30000;
+        struct sim *sim = scene_begin(&scene, &plan, no_bodies_of_lane_1);
+        sim_run_until(sim, 5990);
+        struct slu_lane_status lane;
+        slu_core_lane_status(sim->nodes[LATE].core, 2, &lane);
+        uint64_t delivered = sim->oracle.heights[stats_of(&scene, LATE)->delivered_height].time_ms;
+        assert_true(delivered < sim->genesis.created_ms + 500);
+        assert_true(lane.committed.position > 2 * (4 * plan.params.lane_window_batches + 64));
+        assert_true(stats_of(&scene, LATE)->headers_dropped > 0);
+        sim_node_crash(&sim->nodes[LATE], false); /* nor does a restart fill the places with the lag */
+        sim_at(sim, 5995, &(struct sim_event){.kind = SIM_EV_RESTART, .node = LATE});
+        sim_run_until(sim, 5999);
+        assert_int_equal(stats_of(&scene, LATE)->headers_dropped, 0);
+        scene_end_ok(&scene);
+    }
+}
+
+/* ---- an owner that fills the places of its own batches with others ---- */
+
+#define OWNER 1u
+
+/* Two first batches that nobody else ever saw, to node 0 only. */
+static void send_other_firsts(struct sim *sim)
+{
+    for (uint8_t i = 0; i < 2; i++) {
+        uint8_t payload[64] = {0xee, i};
+        struct slu_message *m = sim_alloc(sizeof *m);
+        struct slu_batch_header *h = &m->batch.header;
+        m->kind = SLU_MSG_BATCH;
+        m->batch.payload = payload;
+        *h = (struct slu_batch_header){
+            .lane = OWNER, .position = 1, .txs = 1, .payload_bytes = sizeof payload};
+        slu_payload_digest(h->payload_digest, &sim->genesis, payload, sizeof payload);
+        slu_batch_header_digest(h, &sim->genesis);
+        sim_sign(sim, OWNER, h->signature, h->digest);
+        struct sim_packet *packet = sim_packet_of(sim, OWNER, m);
+        assert_true(packet->valid);
+        sim_net_send_after(sim, packet, 0, 1);
+        sim_packet_release(packet);
+        free(m);
+    }
+}
+
+static void when_0_is_back(void *context, struct sim *sim)
+{
+    struct scene *scene = context;
+    const struct sim_node *node = &sim->nodes[0];
+    if (sim->now_ms < 1500 || !node->up || scene->held)
+        return;
+    assert_int_equal(slu_core_stats(node->core)->delivered_height, 0);
+    scene->held = true;
+    send_other_firsts(sim);
+}
+
+/* Of a final block a node knows the tip of each lane, and going down from there tells what is to be
+ * taken, whatever else its owner made. */
+static void test_history_beside_other_batches(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        struct scene scene = {0};
+        struct sim_plan plan;
+        scene_plan(&plan, seed, 4);
+        plan.roles[OWNER] = SIM_DEVIANT; /* of no behaviour but this one */
+        plan.load_every_ms = 15;
+        plan.crashes[plan.crash_count++] =
+            (struct sim_crash){.node = 0, .at_ms = 35, .up_ms = 1500};
+        struct sim *sim = scene_begin(&scene, &plan, NULL);
+        sim->hooks.tick = when_0_is_back;
+        sim_run_until(sim, 1600);
+        assert_true(scene.held);
+        scene_end_ok(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_block_with_more_batches_than_one_fetch),
         cmocka_unit_test(test_finals_further_apart_than_one_message),
+        cmocka_unit_test(test_a_lag_longer_than_the_pool),
+        cmocka_unit_test(test_history_beside_other_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Forced transactions in directed runs: censors, certificates that only a leader was shown, a taker
  * that crashes, an idle chain, a flood; and evidence of each offence (docs/PROTOCOL.md clauses 6,
  * 8). Every run is held to the invariants, 11 and 14 among them. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/byz.h"
@@ -261,6 +262,72 @@ static void test_a_long_queue_and_restarts(void **state)
     assert_true(skipped > 10);
 }
 
+/* The first final block on the disk that queued something, and the record before it, which has its
+ * F. */
+static struct sim_record *find_queueing(struct sim_node *node, struct slu_block *block)
+{
+    const struct sim_disk *disk = &node->disk;
+    for (uint32_t i = 1; i < disk->counts[SLU_REC_FINAL]; i++) {
+        struct sim_record *record = &disk->records[SLU_REC_FINAL][i];
+        struct slu_reader r = slu_reader_of(record->value, record->len);
+        assert_int_equal(slu_block_read(&r, &node->sim->genesis, block), 0);
+        if (block->queued_count > 0)
+            return record;
+    }
+    return NULL;
+}
+
+/* What is left of a turn in which two blocks became final, torn off after the first of them: that
+ * one's record, which has no F of its own, above the old head. Returns its height. */
+static uint64_t tear_before_the_head(struct sim_node *node)
+{
+    struct slu_block block, parent;
+    struct slu_record_key key = {.kind = SLU_REC_STATE, .a = SLU_STATE_HEAD};
+    struct sim_record *record = find_queueing(node, &block);
+    assert_non_null(record);
+    struct slu_reader r = slu_reader_of(record[-1].value, record[-1].len);
+    assert_int_equal(slu_block_read(&r, &node->sim->genesis, &parent), 0);
+    size_t parent_bytes = (size_t)(r.at - record[-1].value);
+    assert_int_equal(slu_read_u8(&r), 1);
+    uint8_t *head = sim_alloc(record[-1].len - 1);
+    memcpy(head, record[-1].value, parent_bytes);
+    memcpy(head + parent_bytes, r.at, slu_reader_left(&r));
+    sim_disk_put(&node->disk, &key, head, record[-1].len - 1);
+    free(head);
+    record->len = slu_block_bytes(&block) + 1;
+    record->value[record->len - 1] = 0;
+    for (int kind = SLU_REC_FINAL; kind < SLU_REC_KINDS; kind++)
+        for (uint32_t i = node->disk.counts[kind]; i-- > 0;) {
+            key = node->disk.records[kind][i].key;
+            if ((kind == SLU_REC_FINAL && key.a > block.height) ||
+                ((kind == SLU_REC_DELIVERED || kind == SLU_REC_IDS) && key.a >= block.height))
+                sim_disk_remove(&node->disk, &key);
+        }
+    return block.height;
+}
+
+/* The block becomes final again; what it queued is queued, counted and delivered once. */
+static void test_a_final_block_torn_off_before_the_head(void **state)
+{
+    (void)state;
+    struct scene scene = {0};
+    struct sim_plan plan;
+    scene_plan(&plan, 12, 4);
+    struct sim *sim = scene_begin(&scene, &plan, pass);
+    for (uint64_t at = 300; at <= 900; at += 50) {
+        sim_run_until(sim, at);
+        force(sim, 0, 1);
+    }
+    struct sim_node *node = &sim->nodes[2];
+    sim_node_crash(node, false);
+    uint64_t height = tear_before_the_head(node);
+    sim_at(sim, 905, &(struct sim_event){.kind = SIM_EV_RESTART, .node = 2});
+    sim_run_until(sim, 1400);
+    assert_true(stats_of(&scene, 2)->delivered_height > height);
+    assert_int_equal(stats_of(&scene, 2)->forced_skipped, 0);
+    scene_end_ok(&scene);
+}
+
 /* ---- evidence ---- */
 
 static void test_each_offence_is_delivered(void **state)
@@ -311,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_an_idle_chain_does_not_wait_for_heartbeats),
         cmocka_unit_test(test_a_flood_and_one_victim),
         cmocka_unit_test(test_a_long_queue_and_restarts),
+        cmocka_unit_test(test_a_final_block_torn_off_before_the_head),
         cmocka_unit_test(test_each_offence_is_delivered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

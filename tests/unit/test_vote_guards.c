@@ -19,10 +19,10 @@ struct stage {
     struct slu_view_slot *slot; /* of the current view, in which nothing is signed yet */
 };
 
-static struct stage set(void)
+static struct stage set_of(uint16_t n)
 {
     struct sim_plan plan;
-    sim_plan_quiet(&plan, 1, 4);
+    sim_plan_quiet(&plan, 1, n);
     struct stage stage = {.sim = sim_new(&plan, NULL)};
     sim_run_until(stage.sim, 300);
     assert_true(stage.sim->result.ok);
@@ -32,6 +32,11 @@ static struct stage set(void)
     stage.core->fx = stage.sim->effects;
     slu_effects_reset(stage.sim->effects);
     return stage;
+}
+
+static struct stage set(void)
+{
+    return set_of(4);
 }
 
 /* Votes that the core wrote since set(). */
@@ -271,8 +276,8 @@ static void test_ancestry(void **state)
 
 /* ---- acks ---- */
 
-/* A batch of lane 3 over `parent`, held by the core; its place in the lane. */
-static uint32_t add_batch(struct stage *stage, uint32_t parent, uint8_t fill)
+/* A batch of lane 3 over `parent`, told to the core; its place in the lane, SLU_NONE: refused. */
+static uint32_t try_batch(struct stage *stage, uint32_t parent, uint8_t fill)
 {
     struct slu_lane *lane = &stage->core->lanes[3];
     uint8_t payload[40];
@@ -287,19 +292,29 @@ static uint32_t add_batch(struct stage *stage, uint32_t parent, uint8_t fill)
     h->txs = 1;
     slu_batch_header_digest(h, stage->core->g);
     slu_lane_on_batch(stage->core, &batch, false);
-    uint32_t place = slu_lane_find(lane, h->digest);
+    return slu_lane_find(lane, h->digest);
+}
+
+/* The same, which must be taken. */
+static uint32_t add_batch(struct stage *stage, uint32_t parent, uint8_t fill)
+{
+    uint32_t place = try_batch(stage, parent, fill);
     assert_true(place != SLU_NONE);
     return place;
 }
 
-static void ack(struct stage *stage, uint16_t node, uint32_t place)
+static void ack_header(struct stage *stage, uint16_t node, const struct slu_batch_header *h)
 {
-    const struct slu_batch_header *h = &stage->core->lanes[3].pool[place].h;
     struct slu_ack_vector vector = {.node = node, .count = 1};
     vector.acks[0].lane = 3;
     vector.acks[0].tip.position = h->position;
     memcpy(vector.acks[0].tip.digest, h->digest, 32);
     slu_ack_on_vector(stage->core, &vector);
+}
+
+static void ack(struct stage *stage, uint16_t node, uint32_t place)
+{
+    ack_header(stage, node, &stage->core->lanes[3].pool[place].h);
 }
 
 /* An ack on another fork takes back what it supported before, unless that is certified. */
@@ -326,6 +341,166 @@ static void test_acks_of_one_node_support_one_fork(void **state)
     strike(&stage);
 }
 
+static struct slu_batch_header header_of(const struct stage *stage,
+                                         const struct slu_batch_header *parent, uint32_t fill)
+{
+    struct slu_batch_header h = {
+        .lane = 3, .position = parent->position + 1, .payload_bytes = 1, .txs = 1};
+    memcpy(h.parent, parent->digest, 32);
+    memcpy(h.payload_digest, &fill, sizeof fill);
+    slu_batch_header_digest(&h, stage->core->g);
+    return h;
+}
+
+/* A header of lane 3 over the one with `parent`'s digest, told to the core. */
+static struct slu_batch_header add_header(struct stage *stage,
+                                          const struct slu_batch_header *parent, uint32_t fill)
+{
+    struct slu_headers *headers = calloc(1, sizeof *headers);
+    headers->count = 1;
+    headers->items[0] = header_of(stage, parent, fill);
+    struct slu_batch_header added = headers->items[0];
+    slu_lane_on_headers(stage->core, headers);
+    free(headers);
+    return added;
+}
+
+/* The same, after the nodes of a set acked it. */
+static struct slu_batch_header add_next(struct stage *stage, const struct slu_batch_header *parent,
+                                        uint32_t fill, uint64_t ackers)
+{
+    struct slu_batch_header h = header_of(stage, parent, fill);
+    for (uint16_t j = 0; j < stage->core->n; j++)
+        if (ackers >> j & 1)
+            ack_header(stage, j, &h);
+    return add_header(stage, parent, fill);
+}
+
+/* An owner fills a lane's pool with a tree of headers. What makes room for the next
+ * one must not take the place of its parent away, or the tree would close to a ring. */
+static void test_full_pool_keeps_the_parent(void **state)
+{
+    (void)state;
+    enum { TREE = 1500 };
+    struct stage stage = set();
+    struct slu_lane *lane = &stage.core->lanes[3];
+    struct slu_batch_header *tree = calloc(TREE, sizeof *tree);
+    uint32_t count = 1;
+    tree[0] = lane->pool[lane->mine].h;
+    for (; count < TREE && lane->free_list != SLU_NONE; count++) {
+        tree[count] = add_header(&stage, &tree[(count - 1) / 2], count);
+        slu_effects_reset(stage.sim->effects);
+    }
+    assert_true(lane->free_list == SLU_NONE);
+    const struct slu_batch_header *leaf = &tree[count - 1];
+    struct slu_batch_header next = add_header(&stage, leaf, TREE);
+    uint32_t place = slu_lane_find(lane, next.digest), parent = slu_lane_find(lane, leaf->digest);
+    assert_true(place != SLU_NONE && parent != SLU_NONE);
+    assert_int_equal(lane->pool[place].parent, parent);
+    assert_true(slu_lane_descends(lane, place, lane->mine));
+    free(tree);
+    strike(&stage);
+}
+
+/* A node that is behind is sent a tree of batches that nobody ordered, and new cuts all the while:
+ * there is always a place for a cut's tip. */
+static void test_cuts_find_a_place_beside_junk(void **state)
+{
+    (void)state;
+    enum { TREE = 1500 };
+    struct stage stage = set();
+    struct slu_lane *lane = &stage.core->lanes[3];
+    uint32_t *tree = calloc(TREE, sizeof *tree), count = 1;
+    struct slu_tip cut = {.position = lane->pool[lane->mine].h.position + 60};
+    tree[0] = lane->mine;
+    for (uint32_t i = 0; i < 1000; i++) { /* each cut is known by its tip only */
+        cut.position += i > 0;
+        memset(cut.digest, 0xcc, 32);
+        memcpy(cut.digest, &i, sizeof i);
+        slu_lane_commit(stage.core, 3, &cut);
+        uint32_t parent = tree[(count - 1) / 2];
+        uint32_t place = count < TREE ? try_batch(&stage, parent, (uint8_t)(count % 2)) : SLU_NONE;
+        if (place != SLU_NONE)
+            tree[count++] = place;
+        slu_effects_reset(stage.sim->effects);
+    }
+    assert_true(count > 3 * 64);
+    free(tree);
+    strike(&stage);
+}
+
+/* Forks of a whole window each, of at most f ackers each, take all places. What more than f nodes acked
+ * is placed beside them, and so is a cut. */
+static void test_places_beside_forks_of_few_ackers(void **state)
+{
+    (void)state;
+    struct stage stage = set_of(16);
+    struct slu_core *c = stage.core;
+    struct slu_lane *lane = &c->lanes[3];
+    uint32_t base = lane->certified;
+    uint64_t top = lane->committed.position + c->g->params.lane_window_batches;
+    for (uint16_t j = 8; j < 16; j++) {
+        struct slu_batch_header h = lane->pool[base].h;
+        for (uint32_t i = 0; h.position < top && lane->free_list != SLU_NONE; i++)
+            h = add_next(&stage, &h, (uint32_t)j << 16 | i, UINT64_C(1) << j);
+        slu_effects_reset(stage.sim->effects);
+    }
+    assert_true(lane->free_list == SLU_NONE);
+    assert_int_equal(c->stats.headers_dropped, 0);
+    struct slu_batch_header next = add_next(&stage, &lane->pool[base].h, 1, 0x1f);
+    assert_true(slu_lane_find(lane, next.digest) == SLU_NONE);
+    assert_int_equal(c->stats.headers_dropped, 0);
+    next = add_next(&stage, &lane->pool[base].h, 2, 0x3f);
+    assert_true(slu_lane_find(lane, next.digest) != SLU_NONE);
+    assert_true(c->stats.headers_dropped > 0);
+    for (uint16_t j = 8; j < 16; j++) { /* the ack of what went counts for what is left below it */
+        const struct slu_ack_state *applied = &c->applied[j * c->n + 3];
+        uint32_t place = slu_lane_find(lane, applied->tip.digest);
+        assert_true(place != SLU_NONE && lane->pool[place].h.position == applied->tip.position);
+    }
+    struct slu_tip cut = {.position = next.position + 1, .digest = {0xcc}};
+    slu_lane_commit(c, 3, &cut);
+    assert_true(slu_lane_find(lane, cut.digest) == lane->mine);
+    strike(&stage);
+}
+
+static void commit(struct stage *stage, const struct slu_batch_header *h)
+{
+    struct slu_tip cut = {.position = h->position};
+    memcpy(cut.digest, h->digest, 32);
+    slu_lane_commit(stage->core, 3, &cut);
+    slu_effects_reset(stage->sim->effects);
+}
+
+/* Delivery lags behind the cut by more than a window. What lies between goes when places are short,
+ * with the fork of an acker who left the lane's chain there. */
+static void test_a_lag_makes_place(void **state)
+{
+    (void)state;
+    struct stage stage = set();
+    struct slu_lane *lane = &stage.core->lanes[3];
+    struct slu_batch_header h = lane->pool[lane->certified].h, fork = h, other;
+    for (uint32_t i = 0; lane->used < 300; i++) {
+        fork = h;
+        h = add_next(&stage, &h, i, 0);
+        if (lane->used < 300)
+            commit(&stage, &h);
+    }
+    for (uint32_t i = 0; i < 5; i++)
+        fork = add_next(&stage, &fork, 1000 + i, 2);
+    commit(&stage, &h);
+    other = h;
+    for (uint32_t i = 0; lane->free_list != SLU_NONE; i++)
+        other = add_next(&stage, &other, 2000 + i, 4);
+    assert_int_equal(stage.core->stats.headers_dropped, 0);
+    struct slu_batch_header next = add_next(&stage, &h, 3000, 0);
+    assert_true(slu_lane_find(lane, next.digest) != SLU_NONE);
+    assert_true(slu_lane_find(lane, other.digest) != SLU_NONE);
+    assert_true(slu_lane_find(lane, fork.digest) == SLU_NONE);
+    assert_true(lane->used < 4 * 64);
+    strike(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +510,10 @@ int main(void)
         cmocka_unit_test(test_restore),
         cmocka_unit_test(test_ancestry),
         cmocka_unit_test(test_acks_of_one_node_support_one_fork),
+        cmocka_unit_test(test_full_pool_keeps_the_parent),
+        cmocka_unit_test(test_cuts_find_a_place_beside_junk),
+        cmocka_unit_test(test_places_beside_forks_of_few_ackers),
+        cmocka_unit_test(test_a_lag_makes_place),
         cmocka_unit_test(test_freeze_waits_for_the_voted_view),
         cmocka_unit_test(test_q_peers_stand_by_an_incarnation),
     };

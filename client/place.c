@@ -11,6 +11,7 @@ Slu__Client__Reply *slu_place_ask(struct slu_session *session, uint8_t id32[32],
     query.n_ids = 1;
     query.ids = &id;
     query.wait_ms = wait_ms;
+    query.queueing = true;
     request.body_case = SLU__CLIENT__REQUEST__BODY_QUERY;
     request.query = &query;
     if (slu_session_call(session, &request, &reply, wait_ms + ANSWER_MS))

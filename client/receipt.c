@@ -14,8 +14,9 @@ static const char usage[] =
     "Prints where a forced transaction is:\n"
     "  {\"id\",\"state\",\"certified\",\"queued_at\",\"due_height\",\"delivered_at\",\"index\","
     "\"receipt\"}\n"
-    "with what is known: a receipt while the node holds it, heights once it is queued or "
-    "delivered.\n"
+    "with what is known: a receipt while the node holds it; queued_at and due_height from then on, "
+    "also\n"
+    "after its delivery, for as long as the node retains these heights.\n"
     "\n"
     "Exit: 0 known, 1 no node, 2 unknown.\n";
 
@@ -29,14 +30,15 @@ static void add_number(struct slu_text *text, const char *name, uint64_t number)
 
 static void add_place(struct slu_text *text, const Slu__Client__TxStatus *status)
 {
-    bool past = status->stage == SLU_CLIENT_HELD_CERTIFIED || status->stage == SLU_CLIENT_QUEUED ||
+    /* What was queued was certified, also where it is no longer known when. */
+    bool past = status->stage == SLU_CLIENT_HELD_CERTIFIED || status->queued_height ||
                 (status->stage == SLU_CLIENT_FINAL && status->forced);
     slu_text_add(text, slu_stage_name(status->stage, status->reason));
     slu_text_add(text, past ? "\",\"certified\":true" : "\",\"certified\":false");
-    if (status->stage == SLU_CLIENT_QUEUED)
-        add_number(text, "queued_at", status->height);
-    if (status->due_height)
+    if (status->queued_height) {
+        add_number(text, "queued_at", status->queued_height);
         add_number(text, "due_height", status->due_height);
+    }
     if (status->stage == SLU_CLIENT_FINAL) {
         add_number(text, "delivered_at", status->height);
         add_number(text, "index", status->index);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "node/queueing.h"
 #include "node/ring.h"
 #include "sluice/error.h"
 
@@ -18,11 +19,13 @@ struct job {
     uint64_t token, from;
     struct slu_tx_status *statuses;
     uint32_t count;
+    bool queueing;
 };
 
 struct slu_lookup {
     struct slu_ring queue;
     struct slu_disk_view *view;
+    const struct slu_genesis *genesis;
     void (*done)(void *context, uint64_t token);
     void *context;
     _Atomic bool stopping;
@@ -73,7 +76,7 @@ static void match(struct slu_lookup *l, const struct job *job, uint64_t height,
     }
 }
 
-static void search(struct slu_lookup *l, const struct job *job)
+static void search_ids(struct slu_lookup *l, const struct job *job)
 {
     const struct slu_store *store = slu_disk_view_store(l->view);
     uint32_t wanted = fill_table(l, job);
@@ -105,6 +108,29 @@ static void search(struct slu_lookup *l, const struct job *job)
     }
 }
 
+bool slu_lookup_wants(const struct slu_tx_status *status, bool queueing)
+{
+    return status->stage == SLU_STAGE_UNKNOWN ||
+           (queueing && status->stage == SLU_STAGE_FINAL && status->queued == 0);
+}
+
+static void search_queueings(struct slu_lookup *l, const struct job *job)
+{
+    size_t bytes_left = SLU_LOOKUP_BYTES_MAX;
+    for (uint32_t i = 0; i < job->count && !atomic_load(&l->stopping); i++) {
+        struct slu_tx_status *status = &job->statuses[i];
+        struct slu_queueing found;
+        if (status->stage != SLU_STAGE_FINAL || !slu_lookup_wants(status, job->queueing))
+            continue;
+        if (slu_queueing_find(&found, slu_disk_view_store(l->view), l->genesis, status->height,
+                              status->id, &bytes_left) != 0)
+            return; /* a damaged store stops the node elsewhere */
+        status->forced = found.forced;
+        status->queued = found.queued;
+        status->due = found.due;
+    }
+}
+
 static void *lookup_thread(void *context)
 {
     struct slu_lookup *l = context;
@@ -116,19 +142,22 @@ static void *lookup_thread(void *context)
             continue;
         }
         struct job *job = item;
-        search(l, job);
+        search_ids(l, job);
+        search_queueings(l, job);
         l->done(l->context, job->token);
         free(job);
     }
 }
 
 int slu_lookup_start(struct slu_lookup **lookup, struct slu_disk *disk,
-                     void (*done)(void *context, uint64_t token), void *context)
+                     const struct slu_genesis *genesis, void (*done)(void *context, uint64_t token),
+                     void *context)
 {
     struct slu_lookup *l = calloc(1, sizeof *l);
     if (l == NULL)
         return SLU_ERR_MEMORY;
     l->view = slu_disk_view_new(disk);
+    l->genesis = genesis;
     l->done = done;
     l->context = context;
     int error = slu_ring_init(&l->queue, WAITING_MAX, SIZE_MAX);
@@ -148,12 +177,13 @@ int slu_lookup_start(struct slu_lookup **lookup, struct slu_disk *disk,
 }
 
 int slu_lookup_put(struct slu_lookup *lookup, uint64_t token, struct slu_tx_status *statuses,
-                   uint32_t count, uint64_t from)
+                   uint32_t count, uint64_t from, bool queueing)
 {
     struct job *job = malloc(sizeof *job);
     if (job == NULL)
         return SLU_ERR_BUSY;
-    *job = (struct job){.token = token, .from = from, .statuses = statuses, .count = count};
+    *job = (struct job){
+        .token = token, .from = from, .statuses = statuses, .count = count, .queueing = queueing};
     int error = slu_ring_put(&lookup->queue, job, 0, 100);
     if (error != 0)
         free(job);

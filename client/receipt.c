@@ -7,6 +7,7 @@
 #include "client/place.h"
 #include "client/receipts.h"
 #include "client/stage.h"
+#include "sluice/error.h"
 
 static const char usage[] =
     "usage: sluice receipt ID --node URL[,URL...]\n"
@@ -18,7 +19,8 @@ static const char usage[] =
     "also\n"
     "after its delivery, for as long as the node retains these heights.\n"
     "\n"
-    "Exit: 0 known, 1 no node, 2 unknown.\n";
+    "Exit: 0 known, 1 no node, 2 unknown, 3 the node contradicts itself, or its receipt is for "
+    "another id.\n";
 
 static void add_number(struct slu_text *text, const char *name, uint64_t number)
 {
@@ -56,13 +58,21 @@ static int ask(struct slu_session *session, uint8_t id32[32])
         return slu_complain("receipt", SLU_EXIT_NO_NODE, "no answer");
     }
     uint32_t stage = place->query->statuses[0]->stage;
+    int code = stage == SLU_CLIENT_UNKNOWN ? SLU_EXIT_NOT_ALL : SLU_EXIT_OK;
+    char why[SLU_PLACE_WORDS];
+    if (slu_place_contradicts(place->query->statuses[0], why))
+        code = slu_complain("receipt", SLU_EXIT_LIE, "the node contradicts itself: %s", why);
     slu_text_add(&text, "{\"id\":\"");
     slu_text_add_hex(&text, id32, 32);
     slu_text_add(&text, "\",\"state\":\"");
     add_place(&text, place->query->statuses[0]);
-    if (held && slu_receipts_add(&receipts, held->force, id32, NULL) == 0) {
+    int rc = held ? slu_receipts_add(&receipts, held->force, id32, NULL) : SLU_ERR_NOT_FOUND;
+    if (rc == 0) {
         slu_text_add(&text, ",\"receipt\":");
         slu_receipt_json(&text, &receipts.items[0]);
+    } else if (rc != SLU_ERR_NOT_FOUND) {
+        code = slu_complain("receipt", SLU_EXIT_LIE, "the node's receipt is not good: %s",
+                            slu_strerror(rc));
     }
     slu_text_add(&text, "}\n");
     bool ok = slu_text_write(&text, stdout);
@@ -71,7 +81,7 @@ static int ask(struct slu_session *session, uint8_t id32[32])
     slu_reply_free(held);
     if (!ok)
         return slu_complain("receipt", SLU_EXIT_NO_NODE, "standard output cannot be written");
-    return stage == SLU_CLIENT_UNKNOWN ? SLU_EXIT_NOT_ALL : SLU_EXIT_OK;
+    return code;
 }
 
 int slu_command_receipt(int argc, char **argv)

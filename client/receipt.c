@@ -10,16 +10,17 @@
 #include "sluice/error.h"
 
 static const char usage[] =
-    "usage: sluice receipt ID --node URL[,URL...]\n"
+    "usage: sluice receipt ID... --node URL[,URL...]\n"
     "\n"
-    "Prints where a forced transaction is:\n"
+    "Prints where forced transactions are, one line each:\n"
     "  {\"id\",\"state\",\"certified\",\"queued_at\",\"due_height\",\"delivered_at\",\"index\","
     "\"receipt\"}\n"
     "with what is known: a receipt while the node holds it; queued_at and due_height from then on, "
     "also\n"
     "after its delivery, for as long as the node retains these heights.\n"
     "\n"
-    "Exit: 0 known, 1 no node, 2 unknown, 3 the node contradicts itself, or its receipt is for "
+    "Exit: 0 all known, 1 no node, 2 some unknown, 3 the node contradicts itself, or a receipt is "
+    "for "
     "another id.\n";
 
 static void add_number(struct slu_text *text, const char *name, uint64_t number)
@@ -93,7 +94,7 @@ int slu_command_receipt(int argc, char **argv)
     };
     struct slu_urls urls = {0};
     uint8_t id32[32];
-    int option;
+    int option, code = SLU_EXIT_OK;
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         if (option == 'n' && slu_argument_urls("receipt", "--node", optarg, &urls))
             continue;
@@ -101,16 +102,20 @@ int slu_command_receipt(int argc, char **argv)
             fputs(usage, option == 'h' ? stdout : stderr);
         return option == 'h' ? SLU_EXIT_OK : SLU_EXIT_NOT_ALL;
     }
-    if (urls.count == 0 || optind + 1 != argc)
-        return slu_complain("receipt", SLU_EXIT_NOT_ALL, "needs one ID and --node URL");
-    if (slu_hex_id(id32, argv[optind]))
-        return slu_complain("receipt", SLU_EXIT_NOT_ALL, "ID: '%s' is not 64 hex digits",
-                            argv[optind]);
+    if (urls.count == 0 || optind >= argc)
+        return slu_complain("receipt", SLU_EXIT_NOT_ALL, "needs an ID and --node URL");
+    for (int i = optind; i < argc; i++)
+        if (slu_hex_id(id32, argv[i]))
+            return slu_complain("receipt", SLU_EXIT_NOT_ALL, "ID: '%s' is not 64 hex digits",
+                                argv[i]);
     char why[256];
     struct slu_session *session = slu_urls_open(&urls, 0, why, sizeof why);
     if (!session)
         return slu_complain("receipt", SLU_EXIT_NO_NODE, "no node: %s", why);
-    int code = ask(session, id32);
+    for (int i = optind; i < argc && code != SLU_EXIT_NO_NODE; i++) {
+        int one = slu_hex_id(id32, argv[i]) == 0 ? ask(session, id32) : SLU_EXIT_NOT_ALL;
+        code = code == SLU_EXIT_OK || one == SLU_EXIT_NO_NODE ? one : code;
+    }
     slu_session_close(session);
     return code;
 }

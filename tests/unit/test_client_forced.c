@@ -638,6 +638,14 @@ static void test_receipt_of_an_honest_node(void **state)
     a.holds_nothing = false;
     assert_int_equal(run(slu_command_receipt, "receipt", id, "--node", url, NULL), 0);
     expect("\"state\":\"held\",\"certified\":false,\"receipt\":{\"node\":2,");
+    assert_int_equal(run(slu_command_receipt, "receipt", id, id, id, "--node", url, NULL), 0);
+    check_text();
+    assert_int_equal(lines_with("\"state\":\"held\""), 3);
+    assert_int_equal(run(slu_command_receipt, "receipt", id, "12", "--node", url, NULL), 2);
+    assert_int_equal(lines_with("state"), 0);
+    a.place.stage = SLU_CLIENT_UNKNOWN;
+    assert_int_equal(run(slu_command_receipt, "receipt", id, id, "--node", url, NULL), 2);
+    assert_int_equal(lines_with("\"state\":\"unknown\""), 2);
     stub_close(&a.door);
 }
 

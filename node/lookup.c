@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "consensus/order.h"
 #include "node/queueing.h"
 #include "node/ring.h"
 #include "sluice/error.h"
@@ -56,16 +57,37 @@ static uint32_t fill_table(struct slu_lookup *l, const struct job *job)
     return wanted;
 }
 
-static void match(struct slu_lookup *l, const struct job *job, uint64_t height,
-                  const uint8_t id32[32], uint32_t outcome, uint32_t *wanted)
+/* The wanted status of this id that is still unknown; NULL: none. */
+static struct slu_tx_status *find(struct slu_lookup *l, const struct job *job,
+                                  const uint8_t id32[32])
 {
     for (uint32_t slot = slot_of(id32); l->table[slot] != NONE; slot = (slot + 1) % TABLE) {
         struct slu_tx_status *status = &job->statuses[l->table[slot]];
-        if (status->stage != SLU_STAGE_UNKNOWN || memcmp(status->id, id32, 32) != 0)
-            continue;
+        if (status->stage == SLU_STAGE_UNKNOWN && memcmp(status->id, id32, 32) == 0)
+            return status;
+    }
+    return NULL;
+}
+
+/* Looks through one height's record, and takes what it found off `wanted`. False: it is damaged. */
+typedef bool height_visitor(struct slu_lookup *l, const struct job *job, uint64_t height,
+                            const uint8_t *value, size_t len, uint32_t *wanted);
+
+static bool visit_ids(struct slu_lookup *l, const struct job *job, uint64_t height,
+                      const uint8_t *value, size_t len, uint32_t *wanted)
+{
+    struct slu_reader r = slu_reader_of(value, len);
+    uint32_t count = slu_read_u32(&r);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *id = slu_read_bytes(&r, 32);
+        uint32_t outcome = slu_read_u32(&r);
+        if (r.failed)
+            return false;
+        struct slu_tx_status *status = find(l, job, id);
         bool dropped = (outcome & OUTCOME_DROPPED) != 0;
-        if (dropped && (outcome & 0xffu) == SLU_DROP_DUPLICATE)
-            return; /* queued when it was delivered already: where is in an older record */
+        /* A duplicate was queued when it was delivered already: where is in an older record. */
+        if (status == NULL || (dropped && (outcome & 0xffu) == SLU_DROP_DUPLICATE))
+            continue;
         status->stage = dropped ? SLU_STAGE_DROPPED : SLU_STAGE_FINAL;
         status->height = height;
         if (dropped)
@@ -74,16 +96,43 @@ static void match(struct slu_lookup *l, const struct job *job, uint64_t height,
             status->index = outcome;
         (*wanted)--;
     }
+    return true;
 }
 
-static void search_ids(struct slu_lookup *l, const struct job *job)
+/* What came out of the queue stands first among a height's entries. */
+static bool visit_delivered(struct slu_lookup *l, const struct job *job, uint64_t height,
+                            const uint8_t *value, size_t len, uint32_t *wanted)
+{
+    struct slu_delivered record;
+    struct slu_delivered_inbox item;
+    uint32_t index = 0;
+    if (slu_delivered_open(&record, value, len) != 0)
+        return false;
+    for (uint32_t i = 0; i < record.inbox_count; i++) {
+        slu_delivered_next_inbox(&record, &item);
+        if (item.outcome != SLU_DROP_NONE)
+            continue;
+        struct slu_tx_status *status = find(l, job, item.tuple.id);
+        if (status != NULL) {
+            status->stage = SLU_STAGE_FINAL;
+            status->height = height;
+            status->index = index;
+            (*wanted)--;
+        }
+        index++;
+    }
+    return true;
+}
+
+static void search(struct slu_lookup *l, const struct job *job, enum slu_record_kind kind,
+                   height_visitor *visit)
 {
     const struct slu_store *store = slu_disk_view_store(l->view);
     uint32_t wanted = fill_table(l, job);
-    struct slu_record_key lowest, key = {.kind = SLU_REC_IDS};
+    struct slu_record_key lowest, key = {.kind = kind};
     const uint8_t *value;
     size_t len, bytes = 0;
-    if (slu_disk_view_first(l->view, SLU_REC_IDS, &lowest, &value, &len) != 0)
+    if (wanted == 0 || slu_disk_view_first(l->view, kind, &lowest, &value, &len) != 0)
         return;
     for (uint32_t heights = 0; heights < SLU_LOOKUP_HEIGHTS_MAX && wanted > 0; heights++) {
         if (job->from < lowest.a + heights || bytes > SLU_LOOKUP_BYTES_MAX ||
@@ -96,15 +145,8 @@ static void search_ids(struct slu_lookup *l, const struct job *job)
         if (error != 0)
             return;
         bytes += len;
-        struct slu_reader r = slu_reader_of(value, len);
-        uint32_t count = slu_read_u32(&r);
-        for (uint32_t i = 0; i < count; i++) {
-            const uint8_t *id = slu_read_bytes(&r, 32);
-            uint32_t outcome = slu_read_u32(&r);
-            if (r.failed)
-                return;
-            match(l, job, key.a, id, outcome, &wanted);
-        }
+        if (!visit(l, job, key.a, value, len, &wanted))
+            return;
     }
 }
 
@@ -142,7 +184,9 @@ static void *lookup_thread(void *context)
             continue;
         }
         struct job *job = item;
-        search_ids(l, job);
+        if (job->queueing) /* records that are far shorter than those of all ids */
+            search(l, job, SLU_REC_DELIVERED, visit_delivered);
+        search(l, job, SLU_REC_IDS, visit_ids);
         search_queueings(l, job);
         l->done(l->context, job->token);
         free(job);

@@ -1,9 +1,10 @@
 /* Where a transaction went that the core no longer remembers: a search through the IDS records of
- * older heights, newest first; and where a forced one was queued (node/queueing.h). On a thread of
- * its own, one query at a time.
+ * older heights, newest first; of forced ones also through what came out of the queue at each
+ * height, which reaches much further back, and for where they were queued (node/queueing.h). On a
+ * thread of its own, one query at a time.
  *
- * Bounded per query by the bytes and the heights that are looked at; what is not found by then
- * stays unknown. A few queries wait; beyond that BUSY. */
+ * Bounded by the bytes and the heights that each search looks at; what is not found by then stays
+ * unknown. A few queries wait; beyond that BUSY. */
 #ifndef SLU_NODE_LOOKUP_H
 #define SLU_NODE_LOOKUP_H
 

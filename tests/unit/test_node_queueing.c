@@ -1,7 +1,9 @@
 /* Where a delivered forced entry was queued, and for which height (node/queueing): read out of the
  * stored blocks. The expected heights are worked out by hand from docs/PROTOCOL.md clause 6.5. */
+#include <pthread.h>
 #include <stdlib.h>
 
+#include "node/lookup.h"
 #include "node/queueing.h"
 #include "sluice/error.h"
 #include "tests/unit/queued_store.h"
@@ -25,7 +27,7 @@ static const struct queued_item at_3[] = {{.name = 1, .bytes = 300},
                                           {.name = 5, .bytes = 300}};
 static const struct queued_item at_4[] = {{.name = 6, .bytes = 300},
                                           {.name = 7, .bytes = 300, .outcome = SLU_DROP_DUPLICATE}};
-static const struct queued_item at_9[] = {{.name = 2, .bytes = 200, .evidence = true},
+static const struct queued_item at_9[] = {{.name = 4, .bytes = 200, .evidence = true},
                                           {.name = 8, .bytes = 900}};
 
 static void put_heights(void)
@@ -127,7 +129,7 @@ static void others_have_none(void **state)
     (void)state;
     expect(7, 8, false, 0, 0);  /* its id was delivered before */
     expect(1, 6, false, 0, 0);  /* not at this height */
-    expect(2, 9, false, 0, 0);  /* evidence */
+    expect(4, 9, false, 0, 0);  /* evidence */
     expect(99, 5, false, 0, 0); /* out of a lane */
     expect(1, 40, false, 0, 0); /* no such height */
 }
@@ -201,14 +203,72 @@ static void damage_is_an_error(void **state)
     }
 }
 
+/* ---- through node/lookup, which does not know the height ---- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static uint64_t looked_up;
+
+static void done(void *context, uint64_t token)
+{
+    (void)context;
+    pthread_mutex_lock(&lock);
+    looked_up = token;
+    pthread_cond_signal(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+static void look_up(struct slu_tx_status *statuses, uint32_t count, bool queueing)
+{
+    struct slu_lookup *lookup;
+    looked_up = 0;
+    assert_int_equal(slu_lookup_start(&lookup, disk, &genesis, done, NULL), 0);
+    assert_int_equal(slu_lookup_put(lookup, 7, statuses, count, 12, queueing), 0);
+    pthread_mutex_lock(&lock);
+    while (looked_up != 7)
+        pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+    slu_lookup_stop(lookup);
+}
+
+/* Found without any record of ids, which a busy chain has too many of to search them far back. */
+static void unknown_ones_are_found(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t name;
+        uint64_t height, queued;
+        uint32_t index;
+    } cases[] = {{1, 5, 3, 0}, {2, 5, 3, 1}, {6, 7, 4, 1}, {8, 11, 9, 0}};
+    for (int queueing = 0; queueing < 2; queueing++) {
+        struct slu_tx_status statuses[6];
+        memset(statuses, 0, sizeof statuses);
+        for (size_t i = 0; i < 4; i++)
+            queued_id(statuses[i].id, cases[i].name);
+        queued_id(statuses[4].id, 7); /* never came out */
+        queued_id(statuses[5].id, 99);
+        look_up(statuses, 6, queueing);
+        for (size_t i = 0; i < 4; i++) {
+            assert_int_equal(statuses[i].stage, queueing ? SLU_STAGE_FINAL : SLU_STAGE_UNKNOWN);
+            assert_true(!queueing || (statuses[i].height == cases[i].height &&
+                                      statuses[i].due == cases[i].height &&
+                                      statuses[i].queued == cases[i].queued &&
+                                      statuses[i].index == cases[i].index && statuses[i].forced));
+        }
+        assert_int_equal(statuses[4].stage, SLU_STAGE_UNKNOWN);
+        assert_int_equal(statuses[5].stage, SLU_STAGE_UNKNOWN);
+    }
+}
+
 #define STORED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORED(each_has_its_queueing), STORED(others_have_none),
-        STORED(a_wrong_height_shows),  STORED(what_is_pruned_is_not_told),
-        STORED(reading_is_bounded),    STORED(damage_is_an_error),
+        STORED(each_has_its_queueing),  STORED(others_have_none),
+        STORED(a_wrong_height_shows),   STORED(what_is_pruned_is_not_told),
+        STORED(reading_is_bounded),     STORED(damage_is_an_error),
+        STORED(unknown_ones_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,14 +12,15 @@
 
 int slu_complain(const char *command, int code, const char *format, ...)
 {
+    char words[1024];
     va_list values;
-    flockfile(stderr);
-    fprintf(stderr, "sluice %s: ", command);
     va_start(values, format);
-    vfprintf(stderr, format, values);
+    vsnprintf(words, sizeof words, format, values);
     va_end(values);
-    fputc('\n', stderr);
-    funlockfile(stderr);
+    for (char *at = words; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?';
+    fprintf(stderr, "sluice %s: %s\n", command, words);
     return code;
 }
 

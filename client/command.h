@@ -30,7 +30,8 @@ int slu_command_bench(int argc, char **argv);
 int slu_command_backup_keys(int argc, char **argv);
 int slu_command_restore_keys(int argc, char **argv);
 
-/** "sluice COMMAND: words\n" on standard error; returns `code`. */
+/** "sluice COMMAND: words\n" on standard error, without control characters, since nodes have a part
+ * in the words; returns `code`. */
 __attribute__((format(printf, 3, 4))) int slu_complain(const char *command, int code,
                                                        const char *format, ...);
 

@@ -16,6 +16,7 @@
 #include "client/place.h"
 #include "client/receipts.h"
 #include "client/stage.h"
+#include "client/takers.h"
 #include "config/genesis_json.h"
 #include "sluice/error.h"
 #include "wire/tx.h"
@@ -37,8 +38,11 @@ static const char usage[] =
     "  --genesis FILE       verify the receipts' signatures\n"
     "  --valid-for SECONDS  how long the work and the way into the queue may take [20]\n"
     "\n"
-    "Exit: 0 all accepted (and ordered), 1 no node, 2 some not, 3 a receipt does not verify.\n";
+    "Exit: 0 all accepted (and ordered), 1 no node, 2 some not, 3 a node lies: a receipt does not "
+    "verify,\n"
+    "or its words contradict each other.\n";
 
+#define NO_NODE       "no_node"
 #define ANSWER_MS     10000u
 #define TRIES_MAX     4u /* prices may rise while the work is done */
 #define SLICE_TRIES   (UINT64_C(1) << 16)
@@ -48,7 +52,6 @@ static const char usage[] =
 #define RECEIPT_MS    10u
 
 struct options {
-    struct slu_urls urls;
     const char *hex, *genesis_path;
     uint64_t rollup, valid_for_s, receipts;
     bool has_rollup, wait;
@@ -57,7 +60,7 @@ struct options {
 struct forcer {
     struct options options;
     struct slu_genesis genesis; /* whole with --genesis; else what is known without (outline.h) */
-    struct slu_session *sessions[SLU_URLS_MAX];
+    struct slu_takers takers;
     uint64_t hashes_per_s;
     int code; /* of all lines so far */
     struct slu_text text;
@@ -66,7 +69,8 @@ struct forcer {
 
 struct outcome {
     uint8_t id[32];
-    bool has_id, reached, accepted, known, ordered;
+    bool has_id, reached, accepted, ordered;
+    uint16_t known; /* nodes that had it before, and hold it no more */
     char reason[64];
     uint64_t work, valid_until_ms;
     struct slu_receipts receipts;
@@ -75,20 +79,6 @@ struct outcome {
 static const struct slu_genesis *committee(const struct forcer *f)
 {
     return f->options.genesis_path ? &f->genesis : NULL;
-}
-
-/* A live session to URL `i`, opened when first needed. NULL: it does not answer. */
-static struct slu_session *session_of(struct forcer *f, size_t i)
-{
-    char why[256];
-    struct slu_session_config config = {.url = f->options.urls.at[i], .timeout_ms = SLU_CONNECT_MS};
-    if (f->sessions[i] && slu_session_is_down(f->sessions[i])) {
-        slu_session_close(f->sessions[i]);
-        f->sessions[i] = NULL;
-    }
-    if (!f->sessions[i] && slu_session_open(&f->sessions[i], &config, why, sizeof why))
-        f->sessions[i] = NULL;
-    return f->sessions[i];
 }
 
 /* ---- the work ---- */
@@ -145,28 +135,13 @@ static bool mine(struct forcer *f, const uint8_t id32[32], struct slu_postage *p
 
 /* ---- one transaction ---- */
 
-static Slu__Client__Reply *terms_of(struct slu_session *session, uint32_t bytes)
-{
-    Slu__Client__TermsQuery query = SLU__CLIENT__TERMS_QUERY__INIT;
-    Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
-    Slu__Client__Reply *reply;
-    query.bytes = bytes;
-    request.body_case = SLU__CLIENT__REQUEST__BODY_TERMS;
-    request.terms = &query;
-    if (slu_session_call(session, &request, &reply, ANSWER_MS))
-        return NULL;
-    if (reply->body_case == SLU__CLIENT__REPLY__BODY_TERMS && reply->terms->block.len == 32)
-        return reply;
-    slu_reply_free(reply);
-    return NULL;
-}
-
 /* The envelope, made once: what is tried again, at another node too, is the same transaction. */
 static uint32_t make_envelope(struct forcer *f, const uint8_t *payload, size_t len,
-                              uint64_t stream_ms, struct outcome *out)
+                              struct outcome *out)
 {
     struct slu_writer w = slu_writer_of(f->envelope, sizeof f->envelope);
     if (!out->valid_until_ms) {
+        uint64_t stream_ms = slu_takers_time(&f->takers);
         uint64_t until = stream_ms + f->options.valid_for_s * 1000u;
         uint64_t last = (stream_ms + f->genesis.params.dedup_window_ms) / 1000u * 1000u;
         out->valid_until_ms = (until + 999u) / 1000u * 1000u;
@@ -189,69 +164,86 @@ static void keep_receipt(struct forcer *f, struct outcome *out,
     int rc = slu_receipts_add(&out->receipts, reply, out->id, committee(f));
     if (rc && rc != SLU_ERR_NOT_FOUND)
         f->code = slu_complain("submit", SLU_EXIT_LIE, "%s: its receipt is not good: %s",
-                               f->options.urls.at[url], slu_strerror(rc));
+                               f->takers.urls.at[url], slu_strerror(rc));
 }
 
-/* What the taker said. True: it wants other postage. */
-static bool on_answer(struct forcer *f, struct outcome *out, const Slu__Client__Reply *reply,
-                      size_t url, uint64_t *price)
+/* Unless somebody gave a reason already. */
+static void say_no_answer(struct outcome *out)
+{
+    if (!strcmp(out->reason, NO_NODE))
+        snprintf(out->reason, sizeof out->reason, "no_answer");
+}
+
+enum answer { TAKEN, REFUSED, DEARER }; /* DEARER: it wants other postage */
+
+static enum answer on_answer(struct forcer *f, struct outcome *out, const Slu__Client__Reply *reply,
+                             size_t url, uint64_t *price)
 {
     if (reply->body_case == SLU__CLIENT__REPLY__BODY_ERROR)
         snprintf(out->reason, sizeof out->reason, "%s", reply->error->code);
     else if (reply->body_case != SLU__CLIENT__REPLY__BODY_FORCE)
         snprintf(out->reason, sizeof out->reason, "malformed_reply");
     if (reply->body_case != SLU__CLIENT__REPLY__BODY_FORCE)
-        return false;
-    out->accepted = reply->force->accepted;
-    out->known = reply->force->known;
+        return REFUSED;
     snprintf(out->reason, sizeof out->reason, "%s", reply->force->reason);
     *price = reply->force->work;
-    if (out->accepted)
-        keep_receipt(f, out, reply->force, url);
-    return !out->accepted && !strcmp(out->reason, "postage");
+    if (!reply->force->accepted)
+        return strcmp(out->reason, "postage") ? REFUSED : DEARER;
+    out->accepted = true;
+    if (reply->force->known && reply->force->receipt.len == 0)
+        out->known++;
+    keep_receipt(f, out, reply->force, url);
+    return TAKEN;
 }
 
-/* Tries one taker. What it refuses, another one may take. */
-static void force_at(struct forcer *f, size_t url, const uint8_t *payload, size_t len,
+static enum answer force_once(struct forcer *f, size_t url, const uint8_t *payload, size_t len,
+                              struct outcome *out, uint64_t *price)
+{
+    Slu__Client__Force force = SLU__CLIENT__FORCE__INIT;
+    Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
+    struct slu_postage postage = {0};
+    Slu__Client__Reply *reply;
+    bool first = !out->has_id;
+    uint32_t bytes = make_envelope(f, payload, len, out);
+    Slu__Client__Reply *terms = slu_takers_terms(&f->takers, url, bytes);
+    if (!terms) {
+        say_no_answer(out);
+        return REFUSED;
+    }
+    out->reached = true;
+    postage.height = terms->terms->height;
+    memcpy(postage.block, terms->terms->block.data, 32);
+    out->work = terms->terms->work > *price ? terms->terms->work : *price;
+    slu_reply_free(terms);
+    if (!mine(f, out->id, &postage, out->work, first)) {
+        snprintf(out->reason, sizeof out->reason, "price");
+        return REFUSED;
+    }
+    force.envelope = (ProtobufCBinaryData){bytes, f->envelope};
+    force.height = postage.height;
+    force.block = (ProtobufCBinaryData){32, postage.block};
+    force.nonce = postage.nonce;
+    request.body_case = SLU__CLIENT__REQUEST__BODY_FORCE;
+    request.force = &force;
+    struct slu_session *session = slu_takers_session(&f->takers, url);
+    if (!session || slu_session_call(session, &request, &reply, ANSWER_MS)) {
+        say_no_answer(out);
+        return REFUSED;
+    }
+    enum answer answer = on_answer(f, out, reply, url, price);
+    slu_reply_free(reply);
+    return answer;
+}
+
+/* Tries one taker; what it refuses, another one may take. True: it took it. */
+static bool force_at(struct forcer *f, size_t url, const uint8_t *payload, size_t len,
                      struct outcome *out)
 {
-    struct slu_session *session = session_of(f, url);
+    enum answer answer = DEARER;
     uint64_t price = 0;
-    out->reached |= session != NULL;
-    for (uint32_t tries = 0; session && tries < TRIES_MAX; tries++) {
-        Slu__Client__Reply *terms = terms_of(session, (uint32_t)(SLU_TX_HEAD_BYTES + len));
-        if (!terms) {
-            snprintf(out->reason, sizeof out->reason, "no_answer");
-            return;
-        }
-        bool first = !out->has_id;
-        uint32_t bytes = make_envelope(f, payload, len, terms->terms->block_time_ms, out);
-        struct slu_postage postage = {.height = terms->terms->height};
-        memcpy(postage.block, terms->terms->block.data, 32);
-        out->work = terms->terms->work > price ? terms->terms->work : price;
-        slu_reply_free(terms);
-        if (!mine(f, out->id, &postage, out->work, first)) {
-            snprintf(out->reason, sizeof out->reason, "price");
-            return;
-        }
-        Slu__Client__Force force = SLU__CLIENT__FORCE__INIT;
-        Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
-        Slu__Client__Reply *reply;
-        force.envelope = (ProtobufCBinaryData){bytes, f->envelope};
-        force.height = postage.height;
-        force.block = (ProtobufCBinaryData){32, postage.block};
-        force.nonce = postage.nonce;
-        request.body_case = SLU__CLIENT__REQUEST__BODY_FORCE;
-        request.force = &force;
-        if (slu_session_call(session, &request, &reply, ANSWER_MS)) {
-            snprintf(out->reason, sizeof out->reason, "no_answer");
-            return;
-        }
-        bool again = on_answer(f, out, reply, url, &price);
-        slu_reply_free(reply);
-        if (!again)
-            return;
-    }
+    for (uint32_t tries = 0; tries < TRIES_MAX && answer == DEARER; tries++)
+        answer = force_once(f, url, payload, len, out, &price);
+    return answer == TAKEN;
 }
 
 /* f+1 receipts, or as many as asked for. Relays take a moment, so who holds nothing yet is asked
@@ -259,15 +251,15 @@ static void force_at(struct forcer *f, size_t url, const uint8_t *payload, size_
 static void collect(struct forcer *f, struct outcome *out, size_t taker)
 {
     bool asked[SLU_URLS_MAX] = {false};
-    size_t left = f->options.urls.count - 1;
+    size_t left = f->takers.urls.count - 1;
     asked[taker] = true;
     for (uint32_t tries = 0; tries < RECEIPT_TRIES; tries++) {
-        for (size_t i = 0; i < f->options.urls.count; i++) {
+        for (size_t i = 0; i < f->takers.urls.count; i++) {
             if (out->receipts.count >= f->options.receipts || left == 0)
                 return;
             if (asked[i])
                 continue;
-            struct slu_session *session = session_of(f, i);
+            struct slu_session *session = slu_takers_session(&f->takers, i);
             Slu__Client__Reply *reply = session ? slu_receipt_ask(session, out->id) : NULL;
             asked[i] = !reply || reply->force->accepted;
             left -= asked[i];
@@ -279,34 +271,48 @@ static void collect(struct forcer *f, struct outcome *out, size_t taker)
     }
 }
 
+/* The word of the first that knows where it is and does not contradict itself; to be freed. */
+static Slu__Client__Reply *ask_place(struct forcer *f, struct outcome *out)
+{
+    uint32_t wait_ms = (uint32_t)f->options.valid_for_s * 1000u + 10000u;
+    for (size_t i = 0; i < f->takers.urls.count; i++) {
+        char why[SLU_PLACE_WORDS];
+        struct slu_session *session = slu_takers_session(&f->takers, i);
+        Slu__Client__Reply *reply = session ? slu_place_ask(session, out->id, wait_ms) : NULL;
+        if (reply && slu_place_contradicts(reply->query->statuses[0], why))
+            f->code = slu_complain("submit", SLU_EXIT_LIE, "%s contradicts itself: %s",
+                                   f->takers.urls.at[i], why);
+        else if (reply && reply->query->statuses[0]->stage != SLU_CLIENT_UNKNOWN)
+            return reply;
+        slu_reply_free(reply);
+    }
+    return NULL;
+}
+
 static void print_place(struct forcer *f, struct outcome *out)
 {
-    for (size_t i = 0; i < f->options.urls.count; i++) {
-        struct slu_session *session = session_of(f, i);
-        uint32_t wait_ms = (uint32_t)f->options.valid_for_s * 1000u + 10000u;
-        Slu__Client__Reply *reply = session ? slu_place_ask(session, out->id, wait_ms) : NULL;
-        if (!reply)
-            continue;
-        const Slu__Client__TxStatus *status = reply->query->statuses[0];
-        out->ordered = status->stage == SLU_CLIENT_FINAL;
-        slu_text_add(&f->text, ",\"outcome\":\"");
-        slu_text_add(&f->text,
-                     out->ordered ? "ordered" : slu_stage_name(status->stage, status->reason));
-        slu_text_add(&f->text, "\"");
-        if (out->ordered) {
-            slu_text_add(&f->text, ",\"height\":");
-            slu_text_add_number(&f->text, status->height);
-            slu_text_add(&f->text, ",\"index\":");
-            slu_text_add_number(&f->text, status->index);
-        }
-        if (status->due_height) {
-            slu_text_add(&f->text, ",\"due_height\":");
-            slu_text_add_number(&f->text, status->due_height);
-        }
-        slu_reply_free(reply);
+    Slu__Client__Reply *reply = ask_place(f, out);
+    if (!reply) {
+        slu_text_add(&f->text, ",\"outcome\":\"unknown\"");
         return;
     }
-    slu_text_add(&f->text, ",\"outcome\":\"unknown\"");
+    const Slu__Client__TxStatus *status = reply->query->statuses[0];
+    out->ordered = status->stage == SLU_CLIENT_FINAL;
+    slu_text_add(&f->text, ",\"outcome\":\"");
+    slu_text_add(&f->text,
+                 out->ordered ? "ordered" : slu_stage_name(status->stage, status->reason));
+    slu_text_add(&f->text, "\"");
+    if (out->ordered) {
+        slu_text_add(&f->text, ",\"height\":");
+        slu_text_add_number(&f->text, status->height);
+        slu_text_add(&f->text, ",\"index\":");
+        slu_text_add_number(&f->text, status->index);
+    }
+    if (status->due_height) {
+        slu_text_add(&f->text, ",\"due_height\":");
+        slu_text_add_number(&f->text, status->due_height);
+    }
+    slu_reply_free(reply);
 }
 
 static void print_one(struct forcer *f, struct outcome *out)
@@ -332,18 +338,24 @@ static void print_one(struct forcer *f, struct outcome *out)
     slu_text_add(&f->text, "}\n");
 }
 
+/* As many nodes as there must be say that they hold it, or that it is past that. A taker that says
+ * so alone may have told nobody. */
+static bool is_safe(const struct forcer *f, const struct outcome *out)
+{
+    return out->receipts.count + out->known >= f->options.receipts;
+}
+
 /* One line of the input, which `bad_line` says is none when set. False: standard output is gone. */
 static bool force_one(struct forcer *f, const uint8_t *payload, size_t len, const char *bad_line)
 {
     struct outcome out = {0};
-    snprintf(out.reason, sizeof out.reason, "%s", bad_line ? bad_line : "no_node");
-    for (size_t i = 0; !bad_line && i < f->options.urls.count && !out.accepted; i++) {
-        force_at(f, i, payload, len, &out);
-        if (out.accepted)
+    snprintf(out.reason, sizeof out.reason, "%s", bad_line ? bad_line : NO_NODE);
+    for (size_t i = 0; !bad_line && i < f->takers.urls.count && !is_safe(f, &out); i++)
+        if (force_at(f, i, payload, len, &out) && !out.known)
             collect(f, &out, i);
-    }
-    /* What was there before may be delivered by now: then nobody needs to hold it. */
-    if (out.accepted && !out.known && out.receipts.count < f->options.receipts)
+    if (out.accepted)
+        out.reason[0] = '\0';
+    if (out.accepted && !is_safe(f, &out))
         slu_complain("submit", 0, "%u of %llu receipts: name more nodes, or ask again later",
                      out.receipts.count, (unsigned long long)f->options.receipts);
     print_one(f, &out);
@@ -389,13 +401,15 @@ static bool prepare(struct forcer *f, int *code)
         slu_complain("submit", 0, "--genesis: %s", why);
         return false;
     }
-    for (size_t i = 0; i < f->options.urls.count && !session; i++)
-        session = session_of(f, i);
+    for (size_t i = 0; i < f->takers.urls.count && !session; i++)
+        session = slu_takers_session(&f->takers, i);
     if (!session) {
         *code = slu_complain("submit", SLU_EXIT_NO_NODE, "no node answers");
         return false;
     }
     const uint8_t *chain = slu_session_chain_id32(session);
+    memcpy(f->takers.chain_id, chain, 32);
+    f->takers.has_chain = true;
     if (f->options.genesis_path && memcmp(chain, f->genesis.chain_id, 32) != 0) {
         slu_complain("submit", 0, "--genesis: %s: the node is of another chain",
                      f->options.genesis_path);
@@ -409,7 +423,7 @@ static bool prepare(struct forcer *f, int *code)
     return true;
 }
 
-static bool parse(int argc, char **argv, struct options *o, int *code)
+static bool parse(int argc, char **argv, struct options *o, struct slu_urls *urls, int *code)
 {
     static const struct option longs[] = {
         {"forced", no_argument, NULL, 'f'},         {"node", required_argument, NULL, 'n'},
@@ -423,7 +437,7 @@ static bool parse(int argc, char **argv, struct options *o, int *code)
     *code = SLU_EXIT_NOT_ALL;
     while (ok && (option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         if (option == 'n')
-            ok = slu_argument_urls("submit", "--node", optarg, &o->urls);
+            ok = slu_argument_urls("submit", "--node", optarg, urls);
         else if (option == 'r')
             ok = o->has_rollup =
                 slu_argument_number("submit", "--rollup", optarg, 1, SLU_ROLLUP_ID_MAX, &o->rollup);
@@ -445,7 +459,7 @@ static bool parse(int argc, char **argv, struct options *o, int *code)
             return false;
         }
     }
-    if (ok && (optind < argc || o->urls.count == 0 || !o->has_rollup || !o->hex)) {
+    if (ok && (optind < argc || urls->count == 0 || !o->has_rollup || !o->hex)) {
         slu_complain("submit", 0, "needs --node URL, --rollup R and --hex FILE");
         ok = false;
     }
@@ -480,7 +494,7 @@ int slu_submit_forced(int argc, char **argv)
     static struct forcer f;
     int code;
     f = (struct forcer){.options = {.valid_for_s = 20}};
-    if (!parse(argc, argv, &f.options, &code))
+    if (!parse(argc, argv, &f.options, &f.takers.urls, &code))
         return code;
     bool standard = !strcmp(f.options.hex, "-");
     int fd = standard ? STDIN_FILENO : open(f.options.hex, O_RDONLY | O_CLOEXEC);
@@ -489,8 +503,7 @@ int slu_submit_forced(int argc, char **argv)
                             strerror(errno));
     if (prepare(&f, &code))
         code = force_lines(&f, fd);
-    for (size_t i = 0; i < SLU_URLS_MAX; i++)
-        slu_session_close(f.sessions[i]);
+    slu_takers_close(&f.takers);
     slu_text_free(&f.text);
     if (!standard)
         close(fd);

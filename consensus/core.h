@@ -136,16 +136,17 @@ enum slu_tx_stage {
     SLU_STAGE_DROPPED = 5,   /* ordered and dropped at height, for `drop`; or an inbox item that expired */
     SLU_STAGE_HELD = 6,      /* inbox: held here, not certified yet */
     SLU_STAGE_HELD_CERTIFIED = 7, /* inbox: f+1 nodes hold it: the next block queues it */
-    SLU_STAGE_QUEUED = 8,    /* inbox: queued by the final block of `height`, to be delivered at `due` */
+    SLU_STAGE_QUEUED = 8,    /* inbox: queued by the final block of `queued`, to be delivered at `due` */
 };
 
 struct slu_tx_status {
     uint8_t id[32];
     uint8_t stage; /* slu_tx_stage */
     uint8_t drop;  /* slu_drop */
-    bool forced;   /* QUEUED; FINAL while its queueing is remembered: delivered out of the queue */
-    uint64_t height;
-    uint64_t due;  /* QUEUED: its delivery height */
+    bool forced;   /* of the inbox; FINAL: it came out of the queue, told with `queued` */
+    uint64_t height; /* FINAL, DROPPED: where */
+    uint64_t queued; /* the height that queued it, while that is remembered; 0: none, or forgotten */
+    uint64_t due;    /* with `queued`: the delivery height that was fixed then */
     uint32_t index;
 };
 

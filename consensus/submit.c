@@ -155,17 +155,27 @@ void slu_own_delivered(struct slu_core *c, uint64_t position)
 
 /* ---- where is a transaction ---- */
 
+/* Which height queued an id, and for which, as far as that is remembered. */
+static const struct slu_queued *tell_queueing(const struct slu_core *c, const uint8_t id32[32],
+                                              struct slu_tx_status *out)
+{
+    const struct slu_queued *queued = slu_queue_find(c, id32);
+    if (!queued || !slu_digest_is(queued->id, id32))
+        return NULL;
+    out->queued = queued->height;
+    out->due = queued->due;
+    return queued;
+}
+
 /* Where an inbox item is while it is not delivered. False: it is none. */
 static bool locate_inbox(const struct slu_core *c, const uint8_t id32[32],
                          struct slu_tx_status *out)
 {
-    const struct slu_queued *queued = slu_queue_find(c, id32);
+    const struct slu_queued *queued = tell_queueing(c, id32, out);
     const struct slu_inbox_entry *entry = slu_inbox_find(c, id32);
     if (queued && queued->due > c->delivered.height) {
         out->stage = SLU_STAGE_QUEUED;
         out->forced = queued->kind == SLU_INBOX_FORCED;
-        out->height = queued->height;
-        out->due = queued->due;
         return true;
     }
     if (!entry || !entry->held)
@@ -188,7 +198,7 @@ static void locate(const struct slu_core *c, const uint8_t id32[32], struct slu_
         out->stage = SLU_STAGE_FINAL;
         out->height = found->a;
         out->index = found->b;
-        const struct slu_queued *queued = slu_queue_find(c, id32);
+        const struct slu_queued *queued = tell_queueing(c, id32, out);
         out->forced = queued && queued->kind == SLU_INBOX_FORCED && queued->due == found->a &&
                       !queued->done;
         return;

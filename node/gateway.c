@@ -356,7 +356,7 @@ int slu_gateway_start(struct slu_gateway **gateway, const struct slu_gateway_con
     if (error == 0 && (g->queries == NULL || g->submissions == NULL || g->forcing == NULL))
         error = SLU_ERR_MEMORY;
     if (error == 0)
-        error = slu_lookup_start(&g->lookup, config->disk, lookup_done, g);
+        error = slu_lookup_start(&g->lookup, config->disk, config->genesis, lookup_done, g);
     if (error == 0) {
         slu_queries_use(g->queries, g->lookup);
         slu_submissions_durable(g->submissions, durable);

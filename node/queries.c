@@ -19,6 +19,7 @@ struct query {
     struct slu_client *client; /* held */
     uint64_t request_id, until_us, again_us;
     uint32_t generation, count;
+    bool queueing; /* asked for */
     struct slu_tx_status *statuses;
 };
 
@@ -106,9 +107,9 @@ static void finish(struct slu_queries *q, struct query *query)
         items[i].stage = status->stage;
         items[i].height = status->height;
         items[i].index = status->index;
-        bool out_of_queue = status->stage == SLU_STAGE_FINAL && status->forced;
-        items[i].due_height = out_of_queue ? status->height : status->due; /* clause 6.5 */
         items[i].forced = status->forced;
+        items[i].queued_height = status->queued;
+        items[i].due_height = status->due;
         if (status->stage == SLU_STAGE_DROPPED)
             items[i].reason = (char *)(uintptr_t)slu_drop_name((enum slu_drop)status->drop);
         list[i] = &items[i];
@@ -197,6 +198,7 @@ void slu_queries_take(struct slu_queries *q, struct slu_client *client, uint64_t
     query->until_us = slu_now_us() + (uint64_t)wait_ms * 1000u;
     query->statuses = statuses;
     query->count = count;
+    query->queueing = request->queueing;
     q->used++;
     q->ids += count;
     ask(q, query);
@@ -217,20 +219,21 @@ void slu_queries_answered(struct slu_queries *q, uint64_t token, const struct sl
                           uint32_t count)
 {
     struct query *query = find(q, token, ASKED);
-    bool definite = true, unknown = false;
+    bool definite = true, search = false;
     if (query == NULL)
         return;
     merge(query, items, count);
     for (uint32_t i = 0; i < query->count; i++) {
         definite = definite && is_definite(&query->statuses[i]);
-        unknown = unknown || query->statuses[i].stage == SLU_STAGE_UNKNOWN;
+        search = search || slu_lookup_wants(&query->statuses[i], query->queueing);
     }
     query->state = RESTING;
     if (!definite && slu_now_us() < query->until_us && !atomic_load(&query->client->gone))
         return; /* slu_queries_tick asks again */
-    if (unknown && q->place->height > 0 && q->lookup != NULL) {
+    if (search && q->place->height > 0 && q->lookup != NULL) {
         query->state = LOOKED_UP;
-        if (slu_lookup_put(q->lookup, token, query->statuses, query->count, q->place->height) == 0)
+        if (slu_lookup_put(q->lookup, token, query->statuses, query->count, q->place->height,
+                           query->queueing) == 0)
             return;
     }
     finish(q, query);

@@ -1,7 +1,7 @@
 /* Queries for the place of transactions, until each id has a definite outcome or the wait is over.
  *
  *     request ─▶ QUERY event ─▶ ANSWER ─▶ all definite, or late?  ── no ─▶ ask again in 50 ms
- *                                          └ yes ─▶ unknown ones: node/lookup ─▶ reply
+ *                                          └ yes ─▶ what the core forgot: node/lookup ─▶ reply
  *
  * Bounded by queries and by ids in all; beyond that "busy". The gateway's thread. */
 #ifndef SLU_NODE_QUERIES_H

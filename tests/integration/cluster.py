@@ -60,14 +60,14 @@ def port_is_free(port):
 
 
 class Cluster:
-    def __init__(self, bin_dir, nodes=4, params=None, programs=None):
-        """`programs`: {node: program}, of those that do not run sluiced."""
+    def __init__(self, bin_dir, nodes=4, params=None, programs=None, base_port=None):
+        """`programs`: {node: program}, of those that do not run sluiced. `base_port`: instead of free ones."""
         self.bin = pathlib.Path(bin_dir)
         self.nodes = nodes
         self.programs = programs or {}
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="sluice-"))
         self.dir = self.home / "cluster"
-        self.base_port = free_base_port(nodes)
+        self.base_port = base_port or free_base_port(nodes)
         self.processes = [None] * nodes
         self.run("genesis", "--nodes", nodes, "--dir", self.dir, "--base-port", self.base_port,
                  *(word for name, value in (params or {}).items() for word in ("--param", f"{name}={value}")))
@@ -185,7 +185,7 @@ class Cluster:
                               stdin=subprocess.DEVNULL if stdin is None else None,
                               capture_output=True, timeout=timeout)
         if check and done.returncode != 0:
-            raise Failed(f"sluice {' '.join(map(str, args))}: exit {done.returncode}: {done.stderr.strip()}")
+            raise Failed(f"sluice {' '.join(map(str, args))[:300]}: exit {done.returncode}: {done.stderr.strip()}")
         return done
 
     def status(self, node):

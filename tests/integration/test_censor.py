@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """One of four real nodes censors, or equivocates, under load: forced transactions are delivered at their
 heights all the same, and what it provably did is in evidence that verifies offline and names nobody else."""
+import concurrent.futures
 import json
 import time
 
 import scenario
 from cluster import Cluster, Failed, wait_until
 from load import ROLLUP, Load, Submitter
+from queue_check import check_heights
 from test_byzantine import HONEST, LIAR, become
-from test_forced import PARAMS, check_receipts, check_same_everywhere, force
+from test_forced import PARAMS, check_receipts, check_same_everywhere, force, lines
 
 FORCED = 40
 OFFENCES = {"equivocate_batches": {"two_batches"}, "vote_twice": {"two_notarize", "nullify_and_finalize"}}
@@ -26,6 +28,48 @@ def scenario_censor(bin_dir):
         print(f"{FORCED} forced transactions, {each_s:.2f} s each from its work to its delivery")
         check_same_everywhere(cluster, HONEST, rows)
         check_receipts(cluster, rows, 2)
+        load.finish(foreign=[7])
+
+
+def force_on(cluster, node, count):
+    """Forces one after the other through one node, without waiting for any; each fills most of a height."""
+    done = cluster.run("submit", "--forced", "--node", cluster.url(node), "--rollup", 7, "--hex", "-", "--receipts", 1,
+                       "--genesis", cluster.dir / "genesis.json", stdin=lines(count, 3500))
+    return [json.loads(line)["id"] for line in done.stdout.splitlines()]
+
+
+def place_at(cluster, node, wanted):
+    return json.loads(cluster.run("receipt", wanted, "--node", cluster.url(node), check=False).stdout)
+
+
+def scenario_heights_by_the_clause(bin_dir):
+    """More than fits into one height, past a censor: where each came is what a client works out from the height that
+    queued it, while nodes remember that, after they forgot it, and after they were all killed."""
+    params = dict(PARAMS, tx_bytes_max=4096, forced_bytes_per_block=4200, dedup_window_ms=6000, postage_age_ms=5000)
+    with Cluster(bin_dir, params=params, programs={LIAR: "sluiced_byzantine"}) as cluster:
+        cluster.start()
+        load = Load(cluster, nodes=HONEST, readers=HONEST)
+        become(cluster, [("refuse_forced", "yes"), ("worst_quorum", "yes")])
+        load.wait_ordered(100)
+        with concurrent.futures.ThreadPoolExecutor(len(HONEST)) as clients:
+            ids = sum(clients.map(lambda node: force_on(cluster, node, FORCED // 4), HONEST), [])
+        for wanted in ids:
+            wait_until(lambda: place_at(cluster, 0, wanted)["state"] == "final", 20, f"{wanted} delivered")
+        top = cluster.height(0)
+        for node in HONEST:
+            cluster.wait_height(node, top)
+        entries, places = check_heights(cluster, HONEST, top)
+        delays = [entry.height - places[entry.id]["queued_at"] for entry in entries]
+        print(f"{len(entries)} forced, {min(delays)} to {max(delays)} heights from queueing to delivery")
+        if {entry.id for entry in entries} != set(ids) or max(delays) == min(delays):
+            raise Failed(f"{len(entries)} of {len(ids)} in the stream, after {sorted(delays)} heights")
+        time.sleep(params["dedup_window_ms"] / 1000 + 2)
+        if check_heights(cluster, HONEST, top) != (entries, places):
+            raise Failed("another answer once the queueing is forgotten")
+        cluster.kill_all()
+        cluster.start()
+        if check_heights(cluster, HONEST, top) != (entries, places):
+            raise Failed("another answer after a restart")
         load.finish(foreign=[7])
 
 

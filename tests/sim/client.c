@@ -228,8 +228,23 @@ uint64_t client_open(struct sim *sim, bool complain)
     return open;
 }
 
+/* What is said of a queueing is what the blocks say. */
+static void check_queueing(struct sim *sim, struct sim_node *node, const struct slu_tx_status *s)
+{
+    uint32_t at = sim_table_get(&sim->oracle.queued_at, s->id);
+    const struct oracle_queued *q = at == SIM_NONE ? NULL : &sim->oracle.queued[at];
+    bool out_of_queue = s->stage == SLU_STAGE_FINAL && s->forced;
+    if (s->queued == 0 && !out_of_queue && s->stage != SLU_STAGE_QUEUED)
+        return; /* none, or forgotten */
+    if (!q || s->queued != q->height || s->due != q->due || (out_of_queue && q->done))
+        sim_violation(sim, 11, "node %u says queued at %lu for %lu, it is %lu for %lu", node->id,
+                      s->queued, s->due, q ? q->height : 0, q ? q->due : 0);
+    sim->oracle.told += out_of_queue;
+}
+
 static void check_status(struct sim *sim, struct sim_node *node, const struct slu_tx_status *s)
 {
+    check_queueing(sim, node, s);
     const struct oracle_outcome *o = oracle_outcome(&sim->oracle, s->id);
     if (s->stage == SLU_STAGE_FINAL || s->stage == SLU_STAGE_DROPPED) {
         uint8_t drop = s->stage == SLU_STAGE_FINAL ? 0 : s->drop;

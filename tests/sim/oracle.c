@@ -148,7 +148,7 @@ static void enqueue(struct oracle *oracle, const struct slu_block *block,
     oracle->queued =
         sim_grow(oracle->queued, &oracle->queued_cap, oracle->queued_count, sizeof *oracle->queued);
     struct oracle_queued *q = &oracle->queued[oracle->queued_count];
-    *q = (struct oracle_queued){.tuple = *tuple};
+    *q = (struct oracle_queued){.tuple = *tuple, .height = block->height};
     q->due = slu_queue_book(&oracle->sim->genesis, tail, block->height, tuple->bytes);
     q->done = in_window(oracle, tuple->id);
     sim_table_put(&oracle->queued_at, tuple->id, oracle->queued_count++);

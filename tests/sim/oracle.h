@@ -17,7 +17,7 @@ struct oracle_outcome {
 /* What a final block queued, with its delivery height. */
 struct oracle_queued {
     struct slu_inbox_tuple tuple;
-    uint64_t due;
+    uint64_t height, due; /* that queued it, that delivers it */
     bool done; /* delivered before its height */
 };
 
@@ -46,6 +46,7 @@ struct oracle {
     uint32_t queued_count, queued_cap, due_next;
     struct sim_table queued_at; /* by id: newest */
     uint64_t forced, skipped, evidence; /* delivered, delivered before, delivered */
+    uint64_t told; /* times that a node said where a delivered one was queued */
 };
 
 void oracle_init(struct oracle *oracle, struct sim *sim);

@@ -48,8 +48,10 @@ static struct {
     pthread_cond_t changed;
     struct slu_input *items[STAGE_EVENTS];
     uint32_t count, taken;
-    bool busy; /* refuses whatever comes */
-} stage_core = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, {NULL}, 0, 0, false};
+    bool busy;        /* refuses whatever comes */
+    bool turned_away; /* by whoever stands at the door */
+    struct slu_core_view view;
+} stage_core = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 int slu_runtime_push(struct slu_runtime *runtime, struct slu_input *input, unsigned percent)
 {
@@ -73,8 +75,17 @@ void slu_runtime_run(struct slu_runtime *runtime)
 void slu_runtime_view(struct slu_runtime *runtime, struct slu_core_view *view)
 {
     (void)runtime;
-    memset(view, 0, sizeof *view);
+    *view = stage_core.view;
 }
+
+static inline bool stage_refuses(void *context, const char *remote)
+{
+    (void)context;
+    (void)remote;
+    return stage_core.turned_away;
+}
+
+static const struct slu_door stage_door = {.refuses = stage_refuses};
 
 static inline void stage_busy(bool busy)
 {
@@ -196,7 +207,8 @@ static inline int stage_set(void **state)
              stage->root);
     stage_fill(stage);
     stage_core.count = stage_core.taken = 0;
-    stage_core.busy = false;
+    stage_core.busy = stage_core.turned_away = false;
+    memset(&stage_core.view, 0, sizeof stage_core.view);
     assert_int_equal(slu_stream_start(&stage->stream, stage->disk, &stage->metrics, STAGE_LOWEST,
                                       STAGE_HEIGHTS, stage_failed, stage),
                      0);
@@ -205,6 +217,7 @@ static inline int stage_set(void **state)
                                         .signer = slu_keyguard_signer(stage->guard),
                                         .stream = stage->stream,
                                         .disk = stage->disk,
+                                        .door = &stage_door,
                                         .metrics = &stage->metrics,
                                         .counters = &stage->counters,
                                         .status = stage_status};

@@ -1,25 +1,12 @@
 /* The commands against a stub node over real links: what they print and how they end when the node
  * answers, dies in the middle, skips a height, forgets, or is not there. */
-#include <getopt.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 #include <sodium.h>
 
 #include "base/bytes.h"
 #include "client/command.h"
-#include "client/session.h"
 #include "client/stage.h"
-#include "link/link.h"
-#include "sluice/error.h"
+#include "tests/unit/stub_node.h"
 
 /* ---- the stub ---- */
 
@@ -30,8 +17,7 @@ enum memory {
 };
 
 struct stub {
-    struct slu_listener *listener;
-    struct slu_keyguard *guard;
+    struct stub_door door;
     uint64_t lowest, tip;   /* heights there are */
     uint64_t die_in;        /* sends half of this height, then closes; once */
     uint64_t skip;          /* leaves this height out */
@@ -53,17 +39,6 @@ static uint64_t number_of(const uint8_t *id32)
 {
     struct slu_reader r = slu_reader_of(id32, 32);
     return slu_read_u64(&r);
-}
-
-/* The client may hang up at any time. */
-static void send_reply(struct slu_link *link, Slu__Client__Reply *reply, uint64_t id)
-{
-    size_t len;
-    reply->id = id;
-    uint8_t *frame = slu_reply_pack(reply, &len);
-    int rc = slu_link_send(link, frame, len, NULL, 0);
-    free(frame);
-    assert_true(rc == SLU_OK || rc == SLU_ERR_CLOSED);
 }
 
 static void send_part(struct stub *stub, struct slu_link *link, uint64_t id, uint64_t height,
@@ -98,18 +73,6 @@ static void send_part(struct stub *stub, struct slu_link *link, uint64_t id, uin
     send_reply(link, &reply, id);
 }
 
-static void send_error(struct slu_link *link, uint64_t id, const char *code, uint64_t lowest)
-{
-    Slu__Client__Error error = SLU__CLIENT__ERROR__INIT;
-    Slu__Client__Reply reply = SLU__CLIENT__REPLY__INIT;
-    error.code = (char *)code;
-    error.text = (char *)"words";
-    error.lowest_height = lowest;
-    reply.body_case = SLU__CLIENT__REPLY__BODY_ERROR;
-    reply.error = &error;
-    send_reply(link, &reply, id);
-}
-
 static void on_subscribe(struct stub *stub, struct slu_link *link, uint64_t id,
                          const Slu__Client__Subscribe *subscribe)
 {
@@ -117,7 +80,7 @@ static void on_subscribe(struct stub *stub, struct slu_link *link, uint64_t id,
     uint64_t to =
         subscribe->to_height && subscribe->to_height < stub->tip ? subscribe->to_height : stub->tip;
     if (from < stub->lowest) {
-        send_error(link, id, "below_retention", stub->lowest);
+        send_error(link, id, "below_retention", "words", stub->lowest);
         return;
     }
     for (uint64_t height = from; height <= to; height++) {
@@ -221,7 +184,7 @@ static void on_frame(void *context, struct slu_link *link, const uint8_t *data, 
     else if (request->body_case == SLU__CLIENT__REQUEST__BODY_QUERY)
         on_query(stub, link, request->id, request->query);
     else
-        send_error(link, request->id, "malformed", 0);
+        send_error(link, request->id, "malformed", "words", 0);
     slu_request_free(request);
 }
 
@@ -233,61 +196,14 @@ static void on_up(void *context, struct slu_link *link)
 
 static void stub_start(struct stub *stub, uint8_t chain)
 {
-    uint8_t seed[32] = {chain};
-    char why[256];
-    stub->guard = slu_keyguard_new(seed);
-    struct slu_link_config config = slu_link_config_default();
-    config.role = SLU_LINK_AS_NODE;
-    config.chain_id32[0] = chain;
-    config.signer = slu_keyguard_signer(stub->guard);
-    slu_keyguard_public(stub->guard, config.public32);
+    uint8_t chain_id[32] = {chain};
     struct slu_link_handler handler = {.context = stub, .up = on_up, .frame = on_frame};
-    if (slu_listener_start(&stub->listener, "tcp://127.0.0.1:0", &config, &handler, why,
-                           sizeof why))
-        fail_msg("%s", why);
+    stub_open(&stub->door, chain_id, &handler);
 }
 
 static void stub_stop(struct stub *stub)
 {
-    slu_listener_stop(stub->listener);
-    slu_keyguard_free(stub->guard);
-}
-
-/* ---- running a command ---- */
-
-static char output[4 << 20];
-
-static int run(int (*command)(int, char **), const char *first, ...)
-{
-    char *argv[32] = {(char *)first};
-    int argc = 1;
-    va_list more;
-    va_start(more, first);
-    while (argc < 31 && (argv[argc] = va_arg(more, char *)))
-        argc++;
-    va_end(more);
-    FILE *file = tmpfile();
-    fflush(stdout);
-    int saved = dup(STDOUT_FILENO);
-    dup2(fileno(file), STDOUT_FILENO);
-    optind = 0;
-    int code = command(argc, argv);
-    fflush(stdout);
-    dup2(saved, STDOUT_FILENO);
-    close(saved);
-    rewind(file);
-    size_t len = fread(output, 1, sizeof output - 1, file);
-    output[len] = '\0';
-    fclose(file);
-    return code;
-}
-
-static size_t lines_with(const char *words)
-{
-    size_t count = 0;
-    for (const char *at = output; (at = strstr(at, words)); at++)
-        count++;
-    return count;
+    stub_close(&stub->door);
 }
 
 /* What `subscribe` must print for the heights from..to. */
@@ -319,21 +235,9 @@ static void expect_heights(uint64_t from, uint64_t to)
 static const char *urls_of(struct stub *a, struct stub *b)
 {
     static char urls[300];
-    snprintf(urls, sizeof urls, "%s,%s", slu_listener_url(a->listener),
-             slu_listener_url(b->listener));
+    snprintf(urls, sizeof urls, "%s,%s", slu_listener_url(a->door.listener),
+             slu_listener_url(b->door.listener));
     return urls;
-}
-
-static const char *hex_file(size_t lines, const char *extra)
-{
-    static char path[64];
-    strcpy(path, "/tmp/sluice-hex-XXXXXX");
-    FILE *file = fdopen(mkstemp(path), "w");
-    for (size_t i = 0; i < lines; i++)
-        fprintf(file, "0x%08zx\n", i);
-    fputs(extra, file);
-    fclose(file);
-    return path;
 }
 
 /* ---- subscribe ---- */
@@ -343,7 +247,7 @@ static void test_subscribe(void **state)
     (void)state;
     struct stub stub = {.lowest = 1, .tip = 100};
     stub_start(&stub, 1);
-    const char *url = slu_listener_url(stub.listener);
+    const char *url = slu_listener_url(stub.door.listener);
     assert_int_equal(run(slu_command_subscribe, "subscribe", "--node", url, "--rollup", "7",
                          "--from", "3", "--to", "60", NULL),
                      0);
@@ -374,14 +278,15 @@ static void test_subscribe_falls_over(void **state)
     assert_int_equal(a.links, 2);
     assert_int_equal(b.links, 1);
     /* A lone node that leaves heights out is given up. */
-    assert_int_equal(run(slu_command_subscribe, "subscribe", "--node", slu_listener_url(b.listener),
-                         "--rollup", "7", "--from", "30", "--to", "80", NULL),
+    assert_int_equal(run(slu_command_subscribe, "subscribe", "--node",
+                         slu_listener_url(b.door.listener), "--rollup", "7", "--from", "30", "--to",
+                         "80", NULL),
                      2);
     expect_heights(30, 39);
     stub_stop(&a);
     /* a is gone altogether. */
     char urls[300];
-    snprintf(urls, sizeof urls, "tcp://127.0.0.1:1,%s", slu_listener_url(b.listener));
+    snprintf(urls, sizeof urls, "tcp://127.0.0.1:1,%s", slu_listener_url(b.door.listener));
     assert_int_equal(run(slu_command_subscribe, "subscribe", "--node", urls, "--rollup", "7",
                          "--from", "50", "--to", "55", NULL),
                      0);
@@ -412,7 +317,7 @@ static void test_submit(void **state)
     (void)state;
     struct stub stub = {.lowest = 1, .tip = 2000};
     stub_start(&stub, 1);
-    const char *url = slu_listener_url(stub.listener);
+    const char *url = slu_listener_url(stub.door.listener);
     const char *path = hex_file(5000, "");
     assert_int_equal(
         run(slu_command_submit, "submit", "--node", url, "--rollup", "7", "--hex", path, NULL), 0);
@@ -446,8 +351,9 @@ static void test_submit_settles_by_history(void **state)
     struct stub stub = {.lowest = 1, .tip = 2000, .memory = FORGETS, .lost_id = 8, .txs = 3};
     stub_start(&stub, 1);
     const char *path = hex_file(20, "");
-    assert_int_equal(run(slu_command_submit, "submit", "--node", slu_listener_url(stub.listener),
-                         "--rollup", "7", "--hex", path, "--wait", NULL),
+    assert_int_equal(run(slu_command_submit, "submit", "--node",
+                         slu_listener_url(stub.door.listener), "--rollup", "7", "--hex", path,
+                         "--wait", NULL),
                      2);
     assert_int_equal(lines_with("\"outcome\":\"ordered\""), 19);
     assert_int_equal(lines_with("\"outcome\":\"expired\""), 1);
@@ -463,8 +369,9 @@ static void test_submit_connection_lost(void **state)
     struct stub stub = {.lowest = 1, .tip = 2000, .die_on_submit = 3};
     stub_start(&stub, 1);
     const char *path = hex_file(20000, "");
-    assert_int_equal(run(slu_command_submit, "submit", "--node", slu_listener_url(stub.listener),
-                         "--rollup", "7", "--hex", path, NULL),
+    assert_int_equal(run(slu_command_submit, "submit", "--node",
+                         slu_listener_url(stub.door.listener), "--rollup", "7", "--hex", path,
+                         NULL),
                      2);
     size_t accepted = lines_with("\"status\":\"accepted\"");
     size_t lost = lines_with("\"reason\":\"connection_lost\"");
@@ -499,7 +406,7 @@ static void test_tx(void **state)
     uint8_t id32[32];
     char hex[65], expected[200];
     stub_start(&stub, 1);
-    const char *url = slu_listener_url(stub.listener);
+    const char *url = slu_listener_url(stub.door.listener);
     make_id(id32, 16);
     slu_hex_encode(hex, id32, 32);
     assert_int_equal(run(slu_command_tx, "tx", hex, "--node", url, NULL), 0);
@@ -526,7 +433,8 @@ static void test_slow_user(void **state)
     struct slu_session *session;
     char why[256];
     stub_start(&stub, 1);
-    struct slu_session_config config = {.url = slu_listener_url(stub.listener), .timeout_ms = 3000};
+    struct slu_session_config config = {.url = slu_listener_url(stub.door.listener),
+                                        .timeout_ms = 3000};
     assert_int_equal(slu_session_open(&session, &config, why, sizeof why), SLU_OK);
     Slu__Client__Subscribe subscribe = SLU__CLIENT__SUBSCRIBE__INIT;
     Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;

@@ -130,8 +130,8 @@ static void old_ids_are_found(void **state)
     name_of(statuses[3].id, HEIGHTS, 0, 0);
     name_of(statuses[4].id, 3, 0, 1);
     statuses[4].stage = SLU_STAGE_CERTIFIED; /* known to be elsewhere: left alone */
-    assert_int_equal(slu_lookup_start(&lookup, disk, looked_up, &w), 0);
-    assert_int_equal(slu_lookup_put(lookup, 42, statuses, 5, HEIGHTS), 0);
+    assert_int_equal(slu_lookup_start(&lookup, disk, &genesis, looked_up, &w), 0);
+    assert_int_equal(slu_lookup_put(lookup, 42, statuses, 5, HEIGHTS, false), 0);
     pthread_mutex_lock(&w.lock);
     while (w.token == 0)
         pthread_cond_wait(&w.changed, &w.lock);

@@ -1,9 +1,10 @@
 /* Where transactions are (node/queries): asked of the core until each has a definite outcome or the
  * wait is over, then of the store. The core is played by the test (gateway_stage.h). */
 #include "tests/unit/gateway_stage.h"
+#include "tests/unit/queued_store.h"
 
-static uint64_t query(struct slu_session *session, uint8_t (*ids)[32], size_t count,
-                      uint32_t wait_ms)
+static uint64_t query_for(struct slu_session *session, uint8_t (*ids)[32], size_t count,
+                          uint32_t wait_ms, bool queueing)
 {
     ProtobufCBinaryData list[16];
     Slu__Client__TxQuery body = SLU__CLIENT__TX_QUERY__INIT;
@@ -14,10 +15,17 @@ static uint64_t query(struct slu_session *session, uint8_t (*ids)[32], size_t co
     body.n_ids = count;
     body.ids = list;
     body.wait_ms = wait_ms;
+    body.queueing = queueing;
     request.body_case = SLU__CLIENT__REQUEST__BODY_QUERY;
     request.query = &body;
     assert_int_equal(slu_session_send(session, &request), 0);
     return request.id;
+}
+
+static uint64_t query(struct slu_session *session, uint8_t (*ids)[32], size_t count,
+                      uint32_t wait_ms)
+{
+    return query_for(session, ids, count, wait_ms, false);
 }
 
 /* Answers the next QUERY event: every id of it is at `stage_of_tx`. Returns how many it asked for.
@@ -128,6 +136,31 @@ static void a_full_core_is_asked_later(void **state)
     slu_reply_free(statuses(stage->session, id, 1));
 }
 
+/* Answers the next QUERY event: its one id came out of the queue. */
+static void answer_forced(struct stage *stage, uint64_t queued, uint64_t due)
+{
+    struct slu_input *input = stage_next(SLU_EVENT_QUERY);
+    struct slu_tx_status item = {
+        .stage = SLU_STAGE_FINAL, .forced = due != 0, .height = 40, .queued = queued, .due = due};
+    assert_int_equal(input->event.query.count, 1);
+    memcpy(item.id, input->event.query.ids, 32);
+    slu_gateway_answer(stage->gateway, input->event.query.token, &item, 1);
+    stage_done(input);
+}
+
+/* The due height is the one that the queueing fixed, whatever height delivered it. */
+static void a_queueing_is_told_as_it_is(void **state)
+{
+    struct stage *stage = *state;
+    uint8_t ids[1][32] = {{6}};
+    uint64_t id = query(stage->session, ids, 1, 0);
+    answer_forced(stage, 35, 39);
+    Slu__Client__Reply *reply = statuses(stage->session, id, 1);
+    const Slu__Client__TxStatus *s = reply->query->statuses[0];
+    assert_true(s->forced && s->height == 40 && s->queued_height == 35 && s->due_height == 39);
+    slu_reply_free(reply);
+}
+
 /* What the core has forgotten is found in the store. */
 static void unknown_is_looked_up(void **state)
 {
@@ -145,6 +178,32 @@ static void unknown_is_looked_up(void **state)
     assert_string_equal(reply->query->statuses[1]->reason, "expired");
     assert_int_equal(reply->query->statuses[2]->stage, SLU_STAGE_UNKNOWN);
     slu_reply_free(reply);
+}
+
+/* Where one was queued that the core still knows to be final is in the store, for who asks for it.
+ */
+static void a_forgotten_queueing_is_looked_up(void **state)
+{
+    struct stage *stage = *state;
+    static const struct queued_item item = {.name = 1, .bytes = 100};
+    slu_disk_begin(stage->disk);
+    for (uint64_t height = 36; height < 40; height++)
+        put_queuing_block(stage->disk, height, (struct slu_queue_tail){40, 8}, &item, height == 37);
+    put_out_of_queue(stage->disk, 40, &item, 1);
+    assert_int_equal(slu_disk_commit(stage->disk), 0);
+    for (int queueing = 0; queueing < 2; queueing++) {
+        uint8_t ids[1][32];
+        queued_id(ids[0], 1);
+        uint64_t id = query_for(stage->session, ids, 1, 0, queueing);
+        answer_forced(stage, 0, 0);
+        Slu__Client__Reply *reply = statuses(stage->session, id, 1);
+        const Slu__Client__TxStatus *s = reply->query->statuses[0];
+        assert_true(s->stage == SLU_STAGE_FINAL && s->height == 40);
+        assert_int_equal(s->forced, queueing);
+        assert_true(s->queued_height == (queueing ? 37 : 0));
+        assert_true(s->due_height == (queueing ? 40 : 0));
+        slu_reply_free(reply);
+    }
 }
 
 static void bad_queries_are_refused(void **state)
@@ -228,7 +287,9 @@ int main(void)
         STAGED(asked_again_until_definite),
         STAGED(the_wait_ends),
         STAGED(a_full_core_is_asked_later),
+        STAGED(a_queueing_is_told_as_it_is),
         STAGED(unknown_is_looked_up),
+        STAGED(a_forgotten_queueing_is_looked_up),
         STAGED(bad_queries_are_refused),
         STAGED(bounded_in_all),
         STAGED(a_client_that_leaves_is_forgotten),

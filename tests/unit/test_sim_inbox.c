@@ -224,6 +224,52 @@ static void test_a_flood_and_one_victim(void **state)
     sim_free(sim);
 }
 
+/* Asks where the newest entries of the queue are; the simulator holds the answer to the blocks. */
+static void ask_newest(struct sim *sim, uint16_t node, uint32_t most)
+{
+    uint32_t queued = sim->oracle.queued_count, count = queued < most ? queued : most;
+    struct sim_item item = {
+        .kind = SIM_ITEM_QUERY, .number = 1, .count = count, .bytes_len = count * 32u};
+    if (count == 0 || !sim->nodes[node].up)
+        return;
+    item.bytes = sim_alloc(item.bytes_len);
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(item.bytes + 32u * i, sim->oracle.queued[queued - 1 - i].tuple.id, 32);
+    sim_node_put(&sim->nodes[node], &item);
+}
+
+/* What nodes say of where an entry was queued and for which height is so before its delivery and
+ * after it, over restarts. */
+static void test_queueings_are_told(void **state)
+{
+    (void)state;
+    struct scene scene = {0};
+    struct sim_plan plan;
+    scene_plan(&plan, 40, 4);
+    plan.params.postage_base = 1;
+    plan.params.forced_bytes_per_block = 1072;
+    plan.params.dedup_window_ms = 4000;
+    plan.load_every_ms = 100;
+    plan.calm_ms = 2500;
+    struct sim *sim = scene_begin(&scene, &plan, pass);
+    for (uint64_t at = 500; at < 2400; at += 20) {
+        uint16_t node = (uint16_t)(at / 20 % 4);
+        sim_run_until(sim, at);
+        if (at < 1300 && at % 80 == 0)
+            force_twice(sim, node);
+        else if (at < 1300)
+            force(sim, node, 1);
+        ask_newest(sim, node, 40);
+        if (at % 200 == 0) {
+            sim_node_crash(&sim->nodes[node], false);
+            sim_at(sim, at + 10, &(struct sim_event){.kind = SIM_EV_RESTART, .node = node});
+        }
+    }
+    assert_true(sim->oracle.forced > 10 && sim->oracle.skipped > 0);
+    assert_true(sim->oracle.told > 500);
+    scene_end_ok(&scene);
+}
+
 /* A queue longer than the dedup window, ids that lanes delivered meanwhile or just before they were
  * queued, and restarts: each is delivered once, by everybody. */
 static void test_a_long_queue_and_restarts(void **state)
@@ -377,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_taker_crashes_before_the_relay),
         cmocka_unit_test(test_an_idle_chain_does_not_wait_for_heartbeats),
         cmocka_unit_test(test_a_flood_and_one_victim),
+        cmocka_unit_test(test_queueings_are_told),
         cmocka_unit_test(test_a_long_queue_and_restarts),
         cmocka_unit_test(test_a_final_block_torn_off_before_the_head),
         cmocka_unit_test(test_each_offence_is_delivered),

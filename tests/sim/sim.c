@@ -131,12 +131,23 @@ static void complain(struct sim *sim)
     sim_violation(sim, 12, "the run does not end");
 }
 
+/* Whether forced entries are booked for heights to come: they take as long as these heights do,
+ * which nothing bounds but that blocks become final (clauses 6.5, 10.12). */
+static bool is_draining(const struct sim *sim)
+{
+    const struct oracle *oracle = &sim->oracle;
+    return oracle->top > 0 &&
+           sim->world.blocks[oracle->heights[oracle->top].block].tail.height > oracle->top;
+}
+
 static void check(struct sim *sim)
 {
     const struct sim_plan *plan = &sim->plan;
     for (uint16_t i = 0; i < sim->instances; i++)
         if (sim->nodes[i].role == SIM_HONEST && sim->nodes[i].up)
             check_bounds(sim, &sim->nodes[i]);
+    if (is_draining(sim) && plan->give_up_ms < sim->now_ms + sim_plan_patience_ms(plan))
+        sim->plan.give_up_ms = sim->now_ms + sim_plan_patience_ms(plan);
     uint64_t since = sim->last_final_ms > plan->calm_ms ? sim->last_final_ms : plan->calm_ms;
     if (sim->now_ms > since + sim_plan_patience_ms(plan))
         sim_violation(sim, 12, "no final block since %lu ms (height %lu)", sim->last_final_ms,

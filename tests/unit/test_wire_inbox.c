@@ -97,7 +97,7 @@ static void test_tuples(void **state)
     t.valid_until_ms = SLU_VALID_FOR_EVER;
     assert_int_equal(read_back(&t, &out), SLU_ERR_MALFORMED);
     t = forced_tuple(1);
-    t.kind = 3;
+    t.kind = 4;
     assert_int_equal(read_back(&t, &out), SLU_ERR_MALFORMED);
     t.kind = SLU_INBOX_EVIDENCE; /* that ends */
     assert_int_equal(read_back(&t, &out), SLU_ERR_MALFORMED);

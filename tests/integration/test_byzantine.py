@@ -92,7 +92,7 @@ def endure(bin_dir, behaviours):
         print(f"an honest node delivered nothing for at most {longest_s:.1f} s")
         if longest_s > GAP_MAX_S:
             raise Failed(f"no new height for {longest_s:.1f} s")
-        load.finish(foreign=[0, LIARS_ROLLUP])
+        load.finish(foreign=[LIARS_ROLLUP])
 
 
 def scenario_every_behaviour(bin_dir):

@@ -110,7 +110,7 @@ def scenario_evidence(bin_dir):
         kinds = [entry["kind"] for line in done.stdout.splitlines() for entry in json.loads(line)["entries"]]
         if "evidence" not in kinds:
             raise Failed("no evidence in the stream")
-        load.finish(foreign=[0, ROLLUP + 1])
+        load.finish(foreign=[ROLLUP + 1])
 
 
 if __name__ == "__main__":

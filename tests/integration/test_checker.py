@@ -135,6 +135,16 @@ class Doctored(unittest.TestCase):
             history[5]["entries"].append({"index": 0, "id": "0xnew", "kind": "plain", "payload": "0x01"})
         self.rejected("0xnew at height 6 was never submitted")
 
+    def test_what_nodes_put_there_themselves(self):
+        for history in self.everywhere:
+            history[5]["entries"].append({"index": 0, "rollup": 0, "id": "0xown", "kind": "keygen", "payload": "0x01"})
+        self.assertEqual(check(self.histories, self.journal), [])
+
+    def test_rollup_0_is_for_nodes_only(self):
+        for history in self.everywhere:
+            history[5]["entries"].append({"index": 0, "rollup": 0, "id": "0xnew", "kind": "plain", "payload": "0x01"})
+        self.rejected("0xnew at height 6 was never submitted")
+
     # ---- the journal ----
 
     def test_accepted_never_definite(self):

@@ -1,61 +1,11 @@
 /* Messages of the key generation as bytes (wire/keygen.h): what is written is read back, every byte
  * is signed, and everything else is refused. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-#include <sodium.h>
-
 #include "sluice/error.h"
-#include "tests/sim/seal_keys.h"
+#include "tests/unit/committee.h"
 #include "wire/keygen.h"
 #include "wire/message.h"
 
-static struct slu_genesis genesis;
-static struct slu_keyguard *guards[4];
 static uint8_t sid[32] = {9, 8, 7};
-
-static int set_up(void **state)
-{
-    (void)state;
-    if (sodium_init() < 0)
-        return -1;
-    memset(&genesis, 0, sizeof genesis);
-    genesis.version = SLU_PROTOCOL_VERSION;
-    strcpy(genesis.name, "keygen");
-    genesis.n = 4;
-    genesis.open_rollups = true;
-    for (uint16_t i = 0; i < 4; i++) {
-        uint8_t seed[32] = {(uint8_t)(i + 1)};
-        guards[i] = slu_keyguard_new(seed);
-        slu_keyguard_public(guards[i], genesis.nodes[i].public32);
-        snprintf(genesis.nodes[i].address, sizeof genesis.nodes[i].address, "tcp://127.0.0.1:%d",
-                 7000 + i);
-    }
-    sim_seal_keys(&genesis);
-    slu_params_defaults(&genesis.params);
-    char why[200];
-    return slu_genesis_seal(&genesis, why, sizeof why);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    for (int i = 0; i < 4; i++)
-        slu_keyguard_free(guards[i]);
-    return 0;
-}
-
-static bool verify(void *context, uint16_t node, const uint8_t digest32[32],
-                   const uint8_t signature64[64])
-{
-    (void)context;
-    return node < 4 && slu_signature_ok(genesis.nodes[node].public32, digest32, signature64);
-}
-
-static const struct slu_verifier verifier = {.verify = verify};
 
 /* Node 2 says it, until 5000. */
 static size_t message(uint8_t *out, enum slu_keygen_phase phase, size_t content_len)

@@ -345,6 +345,9 @@ void slu_inbox_take(struct slu_core *c, struct slu_relay *relay)
     SLU_CHECK(
         !c->signer.sign(c->signer.context, relay->signature, SLU_ROLE_RELAY, 0, relay->digest));
     slu_inbox_on_relay(c, relay);
+    uint32_t place = slu_inbox_place(c, &relay->tuple);
+    if (place == SLU_NONE || !c->inbox.pool[place].held)
+        return; /* no room, or queued or expired already: nothing leaves that is not durable */
     slu_fx_send_relay(c, SLU_TO_ALL, relay);
     c->stats.inbox_taken++;
 }

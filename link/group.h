@@ -22,7 +22,7 @@
 #include "link/link.h"
 #include "link/queue.h"
 
-#define SLU_LINK_TICK_MS   250
+#define SLU_LINK_TICK_MS   500
 #define SLU_LINK_LINGER_MS 1000u /* a refusal may take so long to be read */
 #define SLU_LINK_TRIM_MS   2000u /* idle so long: give big buffers back */
 

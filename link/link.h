@@ -122,7 +122,7 @@ struct slu_link_config {
     /* Dialing: the node key that the server must prove; has_expect false accepts any. */
     bool has_expect; /* [false] */
     uint8_t expect_public32[32];
-    /* Times, in ms; 0 turns keepalive_ms and the idle timeouts off. Resolution about 250 ms. */
+    /* Times, in ms; 0 turns keepalive_ms and the idle timeouts off. Resolution about 500 ms. */
     uint32_t handshake_ms;        /* [5000] connect and handshake, each */
     uint32_t keepalive_ms;        /* [1000] peer links and dialed links: empty record when idle */
     uint32_t idle_timeout_ms;     /* [10000] peer links and dialed links: nothing read so long */

@@ -486,7 +486,7 @@ static void test_redial_and_keepalive(void **state)
     struct slu_link_config server = node_config(0);
     struct slu_link_config peer = node_config(1);
     peer.keepalive_ms = server.keepalive_ms = 50;
-    peer.idle_timeout_ms = server.idle_timeout_ms = 400;
+    peer.idle_timeout_ms = server.idle_timeout_ms = 1200;
     struct seen *at_server = new_seen();
     struct seen *at_peer = new_seen();
     struct slu_listener *listener = listen_on("tcp://127.0.0.1:0", &server, at_server);
@@ -494,7 +494,7 @@ static void test_redial_and_keepalive(void **state)
     snprintf(url, sizeof url, "%s", slu_listener_url(listener));
     struct slu_dialer *dialer = dial(url, &peer, at_peer);
     AWAIT(LOOK(at_peer, ups) == 1);
-    nap(700); /* idle, but kept alive */
+    nap(2000); /* idle, but kept alive */
     assert_int_equal(LOOK(at_peer, downs), 0);
     slu_listener_stop(listener);
     AWAIT(LOOK(at_peer, downs) == 1);

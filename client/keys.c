@@ -131,7 +131,7 @@ static int restore(const struct slu_key_backup *backup)
             return SLU_EXIT_NOT_ALL;
     for (int i = 0; i < 2; i++) {
         if (places[i] == PLACE_SAME)
-            slu_complain(o.command, 0, "%s: is there already", paths[i]);
+            slu_complain(o.command, 0, "%s: is there, and the same: kept", paths[i]);
         else if (slu_key_file_create(paths[i], seeds[i], o.why, sizeof o.why))
             return SLU_EXIT_NOT_ALL;
     }

@@ -66,6 +66,15 @@ int slu_runtime_push(struct slu_runtime *runtime, struct slu_input *input, unsig
     return refused ? SLU_ERR_BUSY : SLU_OK;
 }
 
+/* How many events came so far. */
+static inline uint32_t stage_waiting(void)
+{
+    pthread_mutex_lock(&stage_core.lock);
+    uint32_t count = stage_core.count;
+    pthread_mutex_unlock(&stage_core.lock);
+    return count;
+}
+
 /* The test takes the events when it likes. */
 void slu_runtime_run(struct slu_runtime *runtime)
 {

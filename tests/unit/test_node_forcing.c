@@ -363,7 +363,7 @@ static void bounded_in_all(void **state)
     struct slu_session *other = stage_open(stage);
     for (uint32_t i = 0; i < SLOTS; i++)
         ask_receipt(other, wanted, 32);
-    for (uint32_t i = 0; i < STAGE_WAIT_MS && stage_core.count < SLOTS; i++)
+    for (uint32_t i = 0; i < STAGE_WAIT_MS && stage_waiting() < SLOTS; i++)
         usleep(1000);
     expect_refused(stage->session, force_good(stage->session), "busy");
     slu_session_close(other);

@@ -277,9 +277,11 @@ static void a_reader_that_does_not_read_waits_in_the_store(void **state)
     assert_true(sent < LARGE_HEIGHTS * one + SLU_READER_QUEUE_BYTES + (4u << 20));
     assert_int_equal(slu_metrics_get(&stage->metrics, SLU_METRIC_CLIENT_SLOW), 0);
     pthread_mutex_unlock(&sloth.gate);
-    for (uint32_t i = 0; i < STAGE_WAIT_MS && sloth.ends == 0; i++) {
+    bool ended = false;
+    for (uint32_t i = 0; i < STAGE_WAIT_MS && !ended; i++) {
         usleep(1000);
         pthread_mutex_lock(&sloth.gate);
+        ended = sloth.ends > 0;
         pthread_mutex_unlock(&sloth.gate);
     }
     slu_session_close(slow);

@@ -1,56 +1,14 @@
 /* client/receipts, proof_file, outline and offence: what nodes sign for clients, read with and
  * without the genesis. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-#include <sodium.h>
-
 #include "client/heights.h"
 #include "client/offence.h"
 #include "client/outline.h"
 #include "client/proof_file.h"
 #include "client/receipts.h"
 #include "sluice/error.h"
-#include "tests/sim/seal_keys.h"
+#include "tests/unit/committee.h"
 
-static struct slu_genesis genesis;
-static struct slu_keyguard *guards[4];
 static const uint8_t id32[32] = {7, 7, 7};
-
-static int set_up(void **state)
-{
-    (void)state;
-    char why[200];
-    if (sodium_init() < 0)
-        return -1;
-    genesis.version = SLU_PROTOCOL_VERSION;
-    strcpy(genesis.name, "receipts");
-    genesis.n = 4;
-    genesis.open_rollups = true;
-    for (uint16_t i = 0; i < 4; i++) {
-        uint8_t seed[32] = {(uint8_t)(i + 1)};
-        guards[i] = slu_keyguard_new(seed);
-        slu_keyguard_public(guards[i], genesis.nodes[i].public32);
-        snprintf(genesis.nodes[i].address, sizeof genesis.nodes[i].address, "tcp://127.0.0.1:%d",
-                 7000 + i);
-    }
-    sim_seal_keys(&genesis);
-    slu_params_defaults(&genesis.params);
-    return slu_genesis_seal(&genesis, why, sizeof why);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    for (int i = 0; i < 4; i++)
-        slu_keyguard_free(guards[i]);
-    return 0;
-}
 
 static void sign(uint16_t node, enum slu_role role, uint8_t signature64[64],
                  const uint8_t digest32[32])
@@ -279,5 +237,5 @@ int main(void)
         cmocka_unit_test(test_evidence_without_a_genesis),
         cmocka_unit_test(test_entry_kinds),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_committee, free_committee);
 }

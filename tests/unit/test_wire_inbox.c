@@ -395,5 +395,5 @@ int main(void)
         cmocka_unit_test(test_genesis_rules),
         cmocka_unit_test(test_genesis_seal_rules),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_committee, free_committee);
 }

@@ -152,5 +152,5 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_only_the_inbox_has_it),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_committee, free_committee);
 }

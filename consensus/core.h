@@ -1,5 +1,6 @@
 /* The core: the whole protocol of one node behind one door. Pure and deterministic: no I/O, no
- * clock, no thread, no heap. The daemon (node/) and the simulator (tests/sim) run the very same code.
+ * clock, no thread, no heap; but for the fresh bytes of proofs in the key generation (crypto/proof.h),
+ * which the simulator fixes. The daemon (node/) and the simulator (tests/sim) run the very same code.
  *
  *         events                                            effects, in this order
  *   message, submission,  --->  slu_core_step(core, ev, fx) --->  PERSIST (one sync for all)

@@ -24,14 +24,14 @@ struct inbox_item {
 };
 
 struct slu_order {
-    bool active; /* a block is being delivered */
+    bool active;              /* a block is being delivered */
     struct inbox_item *inbox; /* evidence, then what is due: inbox_max */
     uint32_t inbox_count;
     uint32_t forced, evidence; /* of them delivered */
     uint32_t *letters;         /* places in `inbox` of messages of the key generation: read first */
     uint32_t letter_count;
     struct slu_block block;
-    struct planned *plan; /* entries_per_block_max: a batch has at least one transaction */
+    struct planned *plan;          /* entries_per_block_max: a batch has at least one transaction */
     uint32_t planned, asked, done; /* the latter two count letters, then batches */
     uint32_t asked_bytes;
     uint32_t entries, drops, ids;
@@ -51,14 +51,16 @@ static size_t inbox_max(const struct slu_genesis *g)
 size_t slu_order_bytes(const struct slu_genesis *g)
 {
     size_t entries = g->params.entries_per_block_max + inbox_max(g) + slu_inbox_per_block(g);
-    return sizeof(struct slu_order) + inbox_max(g) * (sizeof(struct inbox_item) + sizeof(uint32_t)) + entries * (sizeof(struct planned) + IDS_ENTRY_BYTES +
-                                                 SLU_DELIVERED_DROP_BYTES) +
+    return sizeof(struct slu_order) +
+           inbox_max(g) * (sizeof(struct inbox_item) + sizeof(uint32_t)) +
+           entries * (sizeof(struct planned) + IDS_ENTRY_BYTES + SLU_DELIVERED_DROP_BYTES) +
            (size_t)g->n * g->params.lane_window_batches * sizeof(uint32_t) + 192;
 }
 
 void slu_order_init(struct slu_core *c, struct slu_arena *arena)
 {
-    size_t entries = c->g->params.entries_per_block_max + inbox_max(c->g) + slu_inbox_per_block(c->g);
+    size_t entries =
+        c->g->params.entries_per_block_max + inbox_max(c->g) + slu_inbox_per_block(c->g);
     struct slu_order *o = slu_arena_take(arena, sizeof *o);
     SLU_CHECK(o);
     o->inbox = slu_arena_take(arena, inbox_max(c->g) * sizeof *o->inbox);
@@ -109,8 +111,8 @@ static bool plan_block(struct slu_core *c, const struct slu_block *block)
             const struct slu_batch_header *h = &c->lanes[l].pool[place].h;
             SLU_CHECK(o->planned < c->g->params.entries_per_block_max);
             struct planned *p = &o->plan[o->planned++];
-            p->ref = (struct slu_delivered_batch){
-                .lane = l, .position = h->position, .txs = h->txs};
+            p->ref =
+                (struct slu_delivered_batch){.lane = l, .position = h->position, .txs = h->txs};
             memcpy(p->ref.digest, h->digest, 32);
             p->bytes = h->payload_bytes;
         }
@@ -158,8 +160,8 @@ static void ask(struct slu_core *c)
 
 static void note_id(struct slu_order *o, const uint8_t id32[32], uint32_t outcome)
 {
-    struct slu_writer w = slu_writer_of(o->ids_bytes + (size_t)o->ids * IDS_ENTRY_BYTES,
-                                        IDS_ENTRY_BYTES);
+    struct slu_writer w =
+        slu_writer_of(o->ids_bytes + (size_t)o->ids * IDS_ENTRY_BYTES, IDS_ENTRY_BYTES);
     slu_write_bytes(&w, id32, 32);
     slu_write_u32(&w, outcome);
     o->ids++;
@@ -168,9 +170,8 @@ static void note_id(struct slu_order *o, const uint8_t id32[32], uint32_t outcom
 static void note_drop(struct slu_core *c, uint32_t batch, uint32_t tx, enum slu_drop reason)
 {
     struct slu_order *o = c->order;
-    struct slu_writer w =
-        slu_writer_of(o->drops_bytes + (size_t)o->drops * SLU_DELIVERED_DROP_BYTES,
-                      SLU_DELIVERED_DROP_BYTES);
+    struct slu_writer w = slu_writer_of(
+        o->drops_bytes + (size_t)o->drops * SLU_DELIVERED_DROP_BYTES, SLU_DELIVERED_DROP_BYTES);
     slu_write_u32(&w, batch);
     slu_write_u32(&w, tx);
     slu_write_u8(&w, (uint8_t)reason);
@@ -283,7 +284,8 @@ static void gather_forced(struct slu_core *c, uint64_t height)
     }
 }
 
-/* What this block queued and a lane delivered before: noted among the ids, so that a restart knows. */
+/* What this block queued and a lane delivered before: noted among the ids, so that a restart knows.
+ */
 static void mark_known(struct slu_core *c, uint64_t height)
 {
     struct slu_queue *q = &c->queue;

@@ -1,9 +1,9 @@
 /* The inside of the core: one struct, in the order of the stations. Private to consensus/; every
  * other room uses core.h. Each station's functions stand under its name; the .c files have the rules.
  *
- *     submit -> lane -> ack --> report -> view -> chain -> order
+ *     submit -> lane -> ack --> report -> view -> chain -> order -> keygen
  *                 \     inbox ----^        queue ---^------^
- *                  \__________ fetch __________/
+ *                  \__________ fetch __________/           (keygen speaks through the inbox)
  */
 #ifndef SLU_CONSENSUS_STATE_H
 #define SLU_CONSENSUS_STATE_H

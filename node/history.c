@@ -59,7 +59,7 @@ static struct body *read_body(struct slu_history *h, struct slu_disk_view *view,
         atomic_store(&h->failed, true);
         h->config.failed(h->config.context, error == 0 ? slu_strerror(SLU_ERR_MEMORY)
                                             : error == SLU_ERR_NOT_FOUND
-                                                ? "a batch that was stored is missing"
+                                                ? "a record that was stored is missing"
                                                 : slu_disk_failure(h->config.disk));
         return NULL;
     }

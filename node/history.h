@@ -1,7 +1,7 @@
 /* What the core wants read from the store, on a thread of its own, so that neither the core nor the
  * commit thread waits for a disk:
  *
- *     READ effect  ─▶ queue ─▶ the BATCH record ─▶ BODY event, in the order of the READs
+ *     READ effect  ─▶ queue ─▶ the record ─▶ BODY event, in the order of the READs
  *                  ─▶ or at once, while nothing is queued and the core's runner has the time
  *     SERVE effect ─▶ queue ─▶ slu_serve ─▶ the asking peer's link
  *

@@ -1,6 +1,6 @@
 #include "crypto/field.h"
 
-#include <string.h>
+#include "crypto/lanes.h"
 
 const struct slu_fe slu_fe_zero = {{0}};
 const struct slu_fe slu_fe_one = {{1}};
@@ -180,20 +180,24 @@ void slu_fe_invert_all(struct slu_fe *elements, struct slu_fe *scratch, size_t c
     }
 }
 
-bool slu_fe_sqrt_ratio(struct slu_fe *out, const struct slu_fe *u, const struct slu_fe *v)
+/* What the root of u/v is the power of, and what it is multiplied with: u v^7 and u v^3. */
+static void begin_root(struct slu_fe *base, struct slu_fe *factor, const struct slu_fe *u,
+                       const struct slu_fe *v)
 {
-    struct slu_fe v3, t, a11, root, check, u_i;
+    struct slu_fe v3, t;
     slu_fe_square(&t, v);
     slu_fe_mul(&v3, &t, v);
     slu_fe_square(&t, &v3);
     slu_fe_mul(&t, &t, v);
-    slu_fe_mul(&t, &t, u);      /* u v^7 */
-    power_run(&root, &a11, &t); /* (p - 5) / 8 = (2^250 - 1) 2^2 + 1 */
-    square_times(&root, &root, 2);
-    slu_fe_mul(&root, &root, &t);
-    slu_fe_mul(&root, &root, &v3);
-    slu_fe_mul(&root, &root, u); /* u v^3 (u v^7)^((p-5)/8) */
+    slu_fe_mul(base, &t, u);
+    slu_fe_mul(factor, &v3, u);
+}
 
+static bool end_root(struct slu_fe *out, const struct slu_fe *power, const struct slu_fe *factor,
+                     const struct slu_fe *u, const struct slu_fe *v)
+{
+    struct slu_fe t, root, check, u_i;
+    slu_fe_mul(&root, power, factor); /* u v^3 (u v^7)^((p-5)/8) */
     slu_fe_square(&check, &root);
     slu_fe_mul(&check, &check, v);
     bool correct = slu_fe_equal(&check, u);
@@ -204,4 +208,42 @@ bool slu_fe_sqrt_ratio(struct slu_fe *out, const struct slu_fe *u, const struct 
         slu_fe_mul(&root, &root, &slu_fe_sqrt_m1);
     slu_fe_abs(out, &root);
     return correct || flipped;
+}
+
+/* a^((p-5)/8), the exponent being (2^250 - 1) 2^2 + 1. */
+static void power(struct slu_fe *out, const struct slu_fe *a)
+{
+    struct slu_fe t, a11;
+    power_run(&t, &a11, a);
+    square_times(&t, &t, 2);
+    slu_fe_mul(out, &t, a);
+}
+
+void slu_fe_sqrt_ratio_many(bool *square, struct slu_fe *out, const struct slu_fe *u,
+                            const struct slu_fe *v, size_t count)
+{
+    for (size_t done = 0; done < count;) {
+        struct slu_fe bases[SLU_LANES], factors[SLU_LANES];
+        const size_t left = count - done, run = left < SLU_LANES ? left : SLU_LANES;
+        for (size_t i = 0; i < SLU_LANES; i++) {
+            if (i < run)
+                begin_root(&bases[i], &factors[i], &u[done + i], &v[done + i]);
+            else
+                bases[i] = bases[0];
+        }
+        if (run > 1 && slu_lanes_on())
+            slu_lanes_power(bases, bases);
+        else
+            for (size_t i = 0; i < run; i++)
+                power(&bases[i], &bases[i]);
+        for (size_t i = 0; i < run; i++, done++)
+            square[done] = end_root(&out[done], &bases[i], &factors[i], &u[done], &v[done]);
+    }
+}
+
+bool slu_fe_sqrt_ratio(struct slu_fe *out, const struct slu_fe *u, const struct slu_fe *v)
+{
+    bool square;
+    slu_fe_sqrt_ratio_many(&square, out, u, v, 1);
+    return square;
 }

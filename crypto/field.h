@@ -1,5 +1,7 @@
 /* Arithmetic modulo p = 2^255 - 19, the field of edwards25519, for PUBLIC data: points and proofs
- * that everybody sees. Secrets stay with libsodium.
+ * that everybody sees. Secrets stay with libsodium, but for own shares: crypto/lanes_secret.c
+ * relies on it that mul, square, add, sub, neg, is_zero, is_negative, equal and write have no
+ * branch and no address that depends on an element.
  *
  * An element is five limbs of radix 2^51, so that a product of two limbs fits into 128 bits with
  * room for sums, and a carry out of the top comes back times 19.
@@ -129,5 +131,9 @@ void slu_fe_invert_all(struct slu_fe *elements, struct slu_fe *scratch, size_t c
 /** RFC 9496 section 4.2, SQRT_RATIO_M1: true and the even root of u/v when it is a square (0 for
  * u = 0); false and the even root of sqrt(-1) u/v when not, 0 for v = 0. `u` reduced, `v` loose. */
 bool slu_fe_sqrt_ratio(struct slu_fe *out, const struct slu_fe *u, const struct slu_fe *v);
+/** The same of `count` pairs, side by side where crypto/lanes.h can; square[i] is what it returns.
+ */
+void slu_fe_sqrt_ratio_many(bool *square, struct slu_fe *out, const struct slu_fe *u,
+                            const struct slu_fe *v, size_t count);
 
 #endif

@@ -86,3 +86,8 @@ void slu_fixed_base_add(struct slu_point *sum, const struct slu_fixed_base *tabl
             slu_point_sub_niels(sum, sum, &entries[-digit - 1]);
     }
 }
+
+struct slu_fixed_entries slu_fixed_base_entries(const struct slu_fixed_base *table)
+{
+    return (struct slu_fixed_entries){table->entries, table->windows, table->half};
+}

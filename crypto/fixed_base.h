@@ -44,4 +44,12 @@ void slu_fixed_base_digits(struct slu_fixed_digits *out, const struct slu_fixed_
 void slu_fixed_base_add(struct slu_point *sum, const struct slu_fixed_base *table,
                         const struct slu_fixed_digits *digits);
 
+/** A table as crypto/lanes.h reads it: (j+1) 2^(w i) P is entries[i * half + j]. */
+struct slu_fixed_entries {
+    const struct slu_niels *entries;
+    unsigned windows;
+    size_t half;
+};
+struct slu_fixed_entries slu_fixed_base_entries(const struct slu_fixed_base *table);
+
 #endif

@@ -16,6 +16,11 @@
 bool slu_ristretto_read(struct slu_point *out, const uint8_t bytes32[32]);
 /** The encoding of the element that `a` stands for. */
 void slu_ristretto_write(uint8_t bytes32[32], const struct slu_point *a);
+/** Both of `count` at once, which is cheaper by the dozen; ok[i] is what slu_ristretto_read says.
+ */
+void slu_ristretto_read_many(bool *ok, struct slu_point *out, const uint8_t *const *encodings32,
+                             size_t count);
+void slu_ristretto_write_many(uint8_t (*out32)[32], const struct slu_point *points, size_t count);
 bool slu_ristretto_equal(const struct slu_point *a, const struct slu_point *b);
 
 #endif

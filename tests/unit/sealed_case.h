@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "crypto/lagrange.h"
+#include "crypto/lanes.h"
 #include "crypto/ristretto.h"
 #include "crypto/sealed.h"
 #include "crypto/share.h"

@@ -9,6 +9,7 @@
 #include <sodium.h>
 
 #include "base/bytes.h"
+#include "crypto/lanes.h"
 #include "crypto/msm.h"
 #include "crypto/ristretto.h"
 #include "crypto/scalar.h"
@@ -194,6 +195,57 @@ static void test_any_bytes(void **state)
     assert_in_range(valid, 300, 1200);
 }
 
+/* Many at once: the verdicts and encodings of one at a time, whatever stands beside. */
+static void test_many(void **state)
+{
+    (void)state;
+    enum { MANY = 37 };
+    for (unsigned i = 0; i < 200; i++) {
+        uint8_t bytes[MANY][32], back[MANY][32];
+        const uint8_t *encodings[MANY];
+        struct slu_point read[MANY];
+        bool ok[MANY];
+        const unsigned count = i % (MANY + 1);
+        for (unsigned j = 0; j < count; j++) {
+            struct slu_point p;
+            encodings[j] = bytes[j];
+            draw(bytes[j], 32);
+            if ((i + j) % 3)
+                draw_element(&p, bytes[j]);
+            if ((i + j) % 11 == 1)
+                memset(bytes[j], 0, 32);
+            if ((i + j) % 11 == 2)
+                bytes[j][31] |= 0x80;
+            if ((i + j) % 11 == 3)
+                memset(bytes[j], 0xff, 32);
+            if ((i + j) % 22 == 3) {
+                bytes[j][0] = (uint8_t)(0xec + i % 4); /* p - 1 and around */
+                bytes[j][31] = 0x7f;
+            }
+        }
+        slu_ristretto_read_many(ok, read, encodings, count);
+        for (unsigned j = 0; j < count; j++) {
+            struct slu_point p;
+            assert_int_equal(ok[j], decaf_reads(bytes[j]));
+            assert_int_equal(ok[j], slu_ristretto_read(&p, bytes[j]));
+            if (!ok[j])
+                read[j] = slu_point_identity;
+            for (unsigned turn = 0; turn < (i + j) % 4; turn++) { /* another point of it, Z not 1 */
+                static const uint8_t quarter[32] = {0};
+                assert_true(slu_point_read_ed25519(&p, quarter));
+                slu_point_sum(&read[j], &read[j], &p);
+            }
+        }
+        slu_ristretto_write_many(back, read, count);
+        for (unsigned j = 0; j < count; j++) {
+            if (!ok[j])
+                memset(bytes[j], 0, 32);
+            assert_memory_equal(back[j], bytes[j], 32);
+            assert_encodes(&read[j], bytes[j]);
+        }
+    }
+}
+
 /* The four points of an element are equal and written alike; another element is not equal. */
 static void test_cosets(void **state)
 {
@@ -302,10 +354,18 @@ static void test_sums_against_decaf(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rfc9496_multiples), cmocka_unit_test(test_rfc9496_invalid),
-        cmocka_unit_test(test_traps_of_points),   cmocka_unit_test(test_traps_of_scalars),
-        cmocka_unit_test(test_any_bytes),         cmocka_unit_test(test_cosets),
-        cmocka_unit_test(test_sums_of_multiples), cmocka_unit_test(test_sums_against_decaf),
+        cmocka_unit_test(test_rfc9496_multiples),
+        cmocka_unit_test(test_rfc9496_invalid),
+        cmocka_unit_test(test_traps_of_points),
+        cmocka_unit_test(test_traps_of_scalars),
+        cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_cosets),
+        cmocka_unit_test(test_sums_of_multiples),
+        cmocka_unit_test(test_sums_against_decaf),
     };
-    return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+    if (sodium_init() < 0 || cmocka_run_group_tests_name("as it comes", tests, NULL, NULL))
+        return 1;
+    slu_lanes_turn_off(true);
+    return cmocka_run_group_tests_name("without lanes", tests, NULL, NULL);
 }

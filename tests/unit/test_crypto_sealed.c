@@ -370,5 +370,8 @@ int main(void)
         cmocka_unit_test(test_different_quorums),
         cmocka_unit_test(test_content_for_void),
     };
-    return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+    if (sodium_init() < 0 || cmocka_run_group_tests_name("as it comes", tests, NULL, NULL))
+        return 1;
+    slu_lanes_turn_off(true);
+    return cmocka_run_group_tests_name("without lanes", tests, NULL, NULL);
 }

@@ -42,6 +42,37 @@ static bool chunk_good(struct chunk_case *t)
            slu_chunk_good(t->work, &t->chunk, (const uint8_t(*)[32])t->d32, t->d, t->proof);
 }
 
+/* Own shares are libsodium's, for any count; what is read of them is what was written. */
+static void test_compute(void **state)
+{
+    (void)state;
+    for (uint32_t count = 0; count <= 37; count++) {
+        uint8_t r32[37][32], d32[38][32], x[32], expected[32];
+        struct slu_point d[37];
+        draw_scalar(x);
+        for (uint32_t j = 0; j < count; j++) {
+            uint8_t wide[64];
+            draw(wide, 64);
+            crypto_core_ristretto255_from_hash(r32[j], wide);
+        }
+        memset(d32, 0xa5, sizeof d32);
+        slu_shares_compute(d32, x, (const uint8_t(*)[32])r32, count);
+        assert_int_equal(d32[count][0], 0xa5);
+        for (uint32_t j = 0; j < count; j++) {
+            assert_int_equal(crypto_scalarmult_ristretto255(expected, x, r32[j]), 0);
+            assert_memory_equal(d32[j], expected, 32);
+        }
+        assert_true(slu_shares_read(d, (const uint8_t(*)[32])d32, count));
+        for (uint32_t j = 0; j < count; j++) {
+            slu_ristretto_write(expected, &d[j]);
+            assert_memory_equal(d32[j], expected, 32);
+            d32[j][31] ^= 0x80; /* each one counts */
+            assert_false(slu_shares_read(d, (const uint8_t(*)[32])d32, count));
+            d32[j][31] ^= 0x80;
+        }
+    }
+}
+
 static void test_chunk_proof(void **state)
 {
     (void)state;
@@ -193,9 +224,13 @@ static void test_forged_base(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_compute),
         cmocka_unit_test(test_chunk_proof),
         cmocka_unit_test(test_chunk_context),
         cmocka_unit_test(test_forged_base),
     };
-    return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+    if (sodium_init() < 0 || cmocka_run_group_tests_name("as it comes", tests, NULL, NULL))
+        return 1;
+    slu_lanes_turn_off(true);
+    return cmocka_run_group_tests_name("without lanes", tests, NULL, NULL);
 }

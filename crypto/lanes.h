@@ -1,0 +1,38 @@
+/* Four results for the price of less than two: what a batch of ciphertexts needs, computed side by
+ * side in the lanes of vector registers (AVX2). Only where slu_lanes_on says so may anything else
+ * here be called: callers have a way without, which gives the same results, and choose.
+ *
+ *     roots of crypto/field.c ─▶ slu_lanes_power
+ *     slu_shares_compute      ─▶ slu_lanes_shares
+ *     validity and opening    ─▶ slu_lanes_fixed      z B_i - e P_i, B_i with a table
+ *
+ * Why: docs/CRYPTO.md clause 8.4. Any thread; no allocation. Lanes never mix, so that a lane nobody
+ * needs may hold anything; by custom a repetition of lane 0. */
+#ifndef SLU_CRYPTO_LANES_H
+#define SLU_CRYPTO_LANES_H
+
+#include "crypto/fixed_base.h"
+#include "crypto/group.h"
+
+#define SLU_LANES 4u
+
+/** Whether this machine has what it takes, and nobody has turned it off. */
+bool slu_lanes_on(void);
+/** For tests and measurements of the other way; before there are threads. */
+void slu_lanes_turn_off(bool off);
+
+/** a^((p-5)/8) of four elements, in constant time. `a` loose; `out` may be `a`. */
+void slu_lanes_power(struct slu_fe out[SLU_LANES], const struct slu_fe a[SLU_LANES]);
+
+/** The encodings of scalar * points[i]. Constant time in `scalar32` (below l): no branch and no
+ * address depends on it or on what is computed with it, up to the encodings, which are public. */
+void slu_lanes_shares(uint8_t (*out32)[32], const struct slu_point points[SLU_LANES],
+                      const uint8_t scalar32[32]);
+
+/** z[i] * bases[i] - e[i] * images[i], e of 16 bytes; without images only the first term. */
+void slu_lanes_fixed(struct slu_point out[SLU_LANES],
+                     const struct slu_fixed_base *const bases[SLU_LANES],
+                     const uint8_t *const z32[SLU_LANES], const uint8_t *const e16[SLU_LANES],
+                     const struct slu_point *images);
+
+#endif

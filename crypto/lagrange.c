@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "crypto/lanes.h"
 #include "crypto/msm.h"
 #include "crypto/scalar.h"
 #include "sluice/error.h"
@@ -74,16 +75,65 @@ int slu_coefficients_of(struct slu_coefficients *out, const uint16_t *nodes, uin
     return SLU_OK;
 }
 
-void slu_combine(struct slu_point *out, const struct slu_coefficients *coefficients,
-                 const struct slu_point *shares)
+static void combine_one(struct slu_point *out, const struct slu_coefficients *coefficients,
+                        const struct slu_point *const *shares, size_t at)
 {
     struct slu_point terms[SLU_NODES_MAX];
     for (uint16_t i = 0; i < coefficients->k; i++) {
-        terms[i] = shares[i];
+        terms[i] = shares[i][at];
         if (coefficients->negative[i])
             slu_point_neg(&terms[i], &terms[i]);
     }
     slu_msm(out, terms, coefficients->scalar, coefficients->k, coefficients->bits);
+}
+
+/* Up to four, by lanes, and a few terms after the other. */
+static void combine_four(struct slu_point *out, const struct slu_coefficients *coefficients,
+                         const struct slu_point *const *shares, size_t at, size_t count)
+{
+    struct slu_point terms[SLU_MSM_RUN_MAX][SLU_LANES], part[SLU_LANES];
+    for (uint16_t done = 0; done < coefficients->k;) {
+        uint16_t run = 0;
+        for (; run < SLU_MSM_RUN_MAX && done + run < coefficients->k; run++)
+            for (size_t lane = 0; lane < SLU_LANES; lane++) {
+                struct slu_point *term = &terms[run][lane];
+                *term = shares[done + run][at + (lane < count ? lane : 0)];
+                if (coefficients->negative[done + run])
+                    slu_point_neg(term, term);
+            }
+        slu_lanes_msm(part, (const struct slu_point(*)[SLU_LANES])terms,
+                      coefficients->scalar + done, run, coefficients->bits);
+        for (size_t lane = 0; lane < count; lane++) {
+            if (done)
+                slu_point_sum(&out[lane], &out[lane], &part[lane]);
+            else
+                out[lane] = part[lane];
+        }
+        done = (uint16_t)(done + run);
+    }
+}
+
+void slu_combine_many(struct slu_point *out, const struct slu_coefficients *coefficients,
+                      const struct slu_point *const *shares, size_t count)
+{
+    for (size_t done = 0; done < count;) {
+        const size_t left = count - done, run = left < SLU_LANES ? left : SLU_LANES;
+        if (run > 1 && slu_lanes_on())
+            combine_four(out + done, coefficients, shares, done, run);
+        else
+            for (size_t i = 0; i < run; i++)
+                combine_one(&out[done + i], coefficients, shares, done + i);
+        done += run;
+    }
+}
+
+void slu_combine(struct slu_point *out, const struct slu_coefficients *coefficients,
+                 const struct slu_point *shares)
+{
+    const struct slu_point *each[SLU_NODES_MAX];
+    for (uint16_t i = 0; i < coefficients->k; i++)
+        each[i] = &shares[i];
+    slu_combine_many(out, coefficients, each, 1);
 }
 
 void slu_share_divisor_inverse(uint8_t scalar32[32], uint16_t n)

@@ -28,6 +28,10 @@ SLU_MUST_USE int slu_coefficients_of(struct slu_coefficients *out, const uint16_
 /** S from the shares of the nodes, in the order of `nodes`. */
 void slu_combine(struct slu_point *out, const struct slu_coefficients *coefficients,
                  const struct slu_point *shares);
+/** The same for `count` ciphertexts: shares[i] are those of the i-th node, in the ciphertexts'
+ * order. By fours where crypto/lanes.h can. */
+void slu_combine_many(struct slu_point *out, const struct slu_coefficients *coefficients,
+                      const struct slu_point *const *shares, size_t count);
 
 /** 1/(n-1)! modulo l, by which shares are divided when they are made. */
 void slu_share_divisor_inverse(uint8_t scalar32[32], uint16_t n);

@@ -93,4 +93,11 @@ void slu_lanes_fixed(struct slu_point out[SLU_LANES],
     SLU_CHECK(slu_lanes_on());
 }
 
+void slu_lanes_msm(struct slu_point out[SLU_LANES], const struct slu_point (*points)[SLU_LANES],
+                   const uint8_t (*scalars32)[32], size_t count, unsigned bits)
+{
+    (void)out, (void)points, (void)scalars32, (void)count, (void)bits;
+    SLU_CHECK(slu_lanes_on());
+}
+
 #endif

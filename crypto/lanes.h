@@ -4,7 +4,8 @@
  *
  *     roots of crypto/field.c ─▶ slu_lanes_power
  *     slu_shares_compute      ─▶ slu_lanes_shares
- *     validity and opening    ─▶ slu_lanes_fixed      z B_i - e P_i, B_i with a table
+ *     slu_fixed_sums          ─▶ slu_lanes_fixed      z B_i - e P_i, B_i with a table
+ *     slu_combine_many        ─▶ slu_lanes_msm        four sums with the same scalars
  *
  * Why: docs/CRYPTO.md clause 8.4. Any thread; no allocation. Lanes never mix, so that a lane nobody
  * needs may hold anything; by custom a repetition of lane 0. */
@@ -13,6 +14,7 @@
 
 #include "crypto/fixed_base.h"
 #include "crypto/group.h"
+#include "crypto/msm.h"
 
 #define SLU_LANES 4u
 
@@ -34,5 +36,10 @@ void slu_lanes_fixed(struct slu_point out[SLU_LANES],
                      const struct slu_fixed_base *const bases[SLU_LANES],
                      const uint8_t *const z32[SLU_LANES], const uint8_t *const e16[SLU_LANES],
                      const struct slu_point *images);
+
+/** out[lane] = sum of scalars[i] * points[i][lane] over `count` terms, at most SLU_MSM_RUN_MAX, of
+ * scalars below 2^bits. */
+void slu_lanes_msm(struct slu_point out[SLU_LANES], const struct slu_point (*points)[SLU_LANES],
+                   const uint8_t (*scalars32)[32], size_t count, unsigned bits);
 
 #endif

@@ -5,9 +5,6 @@
 
 #include "base/check.h"
 
-#define WIDTH_MAX       5u
-#define ODD_MAX         (1u << (WIDTH_MAX - 2)) /* odd multiples per point */
-#define NAF_DIGITS      256u
 #define BUCKET_BITS_MAX 9u
 #define BUCKETS_MAX     (1u << (BUCKET_BITS_MAX - 1))
 #define MANY_TERMS_MIN  48u
@@ -15,14 +12,12 @@
 /* ---- few terms ---- */
 
 /* The NAF width for scalars of `bits`: what the table costs must come back. */
-static unsigned width_of(unsigned bits)
+unsigned slu_naf_width(unsigned bits)
 {
-    return bits <= 16 ? 2 : bits <= 64 ? 4 : WIDTH_MAX;
+    return bits <= 16 ? 2 : bits <= 64 ? 4 : SLU_NAF_WIDTH_MAX;
 }
 
-/* Digits are 0 or odd, below 2^(width-1) in size, and width - 1 zeroes follow each. Returns how
- * many there are. */
-static unsigned recode(int8_t digits[NAF_DIGITS], const uint8_t scalar32[32], unsigned width)
+unsigned slu_naf(int8_t digits[SLU_NAF_DIGITS], const uint8_t scalar32[32], unsigned width)
 {
     uint64_t words[5] = {0};
     for (unsigned i = 0; i < 32; i++)
@@ -30,8 +25,8 @@ static unsigned recode(int8_t digits[NAF_DIGITS], const uint8_t scalar32[32], un
     const uint64_t base = UINT64_C(1) << width;
     unsigned used = 0;
     uint64_t carry = 0;
-    memset(digits, 0, NAF_DIGITS);
-    for (unsigned at = 0; at < NAF_DIGITS;) {
+    memset(digits, 0, SLU_NAF_DIGITS);
+    for (unsigned at = 0; at < SLU_NAF_DIGITS;) {
         unsigned word = at / 64, shift = at % 64;
         uint64_t window = words[word] >> shift;
         if (shift + width > 64)
@@ -50,7 +45,7 @@ static unsigned recode(int8_t digits[NAF_DIGITS], const uint8_t scalar32[32], un
 }
 
 struct odd_multiples {
-    struct slu_cached of[ODD_MAX]; /* 1, 3, 5, ... */
+    struct slu_cached of[SLU_NAF_ODD_MAX]; /* 1, 3, 5, ... */
 };
 
 static void make_odd(struct odd_multiples *table, const struct slu_point *p, unsigned width)
@@ -72,10 +67,10 @@ static void straus(struct slu_point *out, const struct slu_point *points,
                    const uint8_t (*scalars32)[32], size_t count, unsigned bits)
 {
     struct odd_multiples tables[SLU_MSM_RUN_MAX];
-    int8_t digits[SLU_MSM_RUN_MAX][NAF_DIGITS];
-    unsigned width = width_of(bits), length = 0, doublings = 0;
+    int8_t digits[SLU_MSM_RUN_MAX][SLU_NAF_DIGITS];
+    unsigned width = slu_naf_width(bits), length = 0, doublings = 0;
     for (size_t i = 0; i < count; i++) {
-        unsigned used = recode(digits[i], scalars32[i], width);
+        unsigned used = slu_naf(digits[i], scalars32[i], width);
         length = used > length ? used : length;
         make_odd(&tables[i], &points[i], width);
     }

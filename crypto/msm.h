@@ -21,6 +21,15 @@
 void slu_msm(struct slu_point *out, const struct slu_point *points, const uint8_t (*scalars32)[32],
              size_t count, unsigned bits);
 
+/** How slu_msm and crypto/lanes.h write scalars: digits are 0 or odd, below 2^(width-1) in size,
+ * and width - 1 zeroes follow each. The width is that for scalars below 2^bits. */
+#define SLU_NAF_DIGITS    256u
+#define SLU_NAF_WIDTH_MAX 5u
+#define SLU_NAF_ODD_MAX   (1u << (SLU_NAF_WIDTH_MAX - 2)) /* odd multiples per point */
+unsigned slu_naf_width(unsigned bits);
+/** Returns how many digits there are. */
+unsigned slu_naf(int8_t digits[SLU_NAF_DIGITS], const uint8_t scalar32[32], unsigned width);
+
 struct slu_msm_work;
 /** Room for slu_msm_many of up to `terms_max` terms (160 bytes each). NULL when memory is refused.
  */

@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "crypto/fixed_base.h"
-#include "crypto/msm.h"
+#include "crypto/fixed_sums.h"
 #include "crypto/ristretto.h"
 #include "sluice/error.h"
 
@@ -77,66 +76,151 @@ const struct slu_seal_key *slu_opening_key_public(const struct slu_opening_key *
     return &key->key;
 }
 
-static void add_multiple(struct slu_point *sum, const struct slu_fixed_base *table,
-                         const uint8_t scalar32[32])
+/* Points are read, summed and written for this many bodies together. */
+enum { RUN = 8 };
+
+/* Those of `run` bodies whose parts are what they must be, with R and R' read: their places. */
+static size_t read_parts(const struct slu_opening_key *key, size_t places[RUN],
+                         struct slu_point elements[2 * RUN], const struct slu_sealed *sealed,
+                         size_t run)
 {
-    struct slu_fixed_digits digits;
-    slu_fixed_base_digits(&digits, table, scalar32);
-    slu_fixed_base_add(sum, table, &digits);
+    const uint8_t *encodings[2 * RUN] = {0};
+    bool good[2 * RUN];
+    size_t candidates = 0, count = 0;
+    for (size_t i = 0; i < run; i++) {
+        if (memcmp(sealed[i].key_id32, key->key.key_id, 32) != 0 ||
+            !slu_scalar_canonical(sealed[i].z32))
+            continue;
+        encodings[2 * candidates] = sealed[i].r32;
+        encodings[2 * candidates + 1] = sealed[i].r_bar32;
+        places[candidates++] = i;
+    }
+    slu_ristretto_read_many(good, elements, encodings, 2 * candidates);
+    for (size_t i = 0; i < candidates; i++) {
+        if (!good[2 * i] || !good[2 * i + 1])
+            continue;
+        elements[2 * count] = elements[2 * i];
+        elements[2 * count + 1] = elements[2 * i + 1];
+        places[count++] = places[i];
+    }
+    return count;
 }
 
-/* The encoding of z base - e image, with a table for the base. */
-static void commitment(uint8_t w32[32], const struct slu_fixed_base *base, const uint8_t z32[32],
-                       const uint8_t e32[32], const struct slu_point *image)
+static void valid_run(const struct slu_opening_key *key, bool *ok, struct slu_sealed_checked *out,
+                      const struct slu_sealed *sealed, size_t run)
 {
-    struct slu_point sum, minus;
-    uint8_t scalars[1][32];
-    memcpy(scalars[0], e32, 32);
-    slu_point_neg(&minus, image);
-    slu_msm(&sum, &minus, (const uint8_t(*)[32])scalars, 1, SLU_CHALLENGE_BITS);
-    add_multiple(&sum, base, z32);
-    slu_ristretto_write(w32, &sum);
+    struct slu_point elements[2 * RUN], commitments[2 * RUN];
+    struct slu_fixed_sum sums[2 * RUN];
+    uint8_t w[2 * RUN][32];
+    size_t places[RUN];
+    memset(ok, 0, run * sizeof *ok);
+    const size_t count = read_parts(key, places, elements, sealed, run);
+    for (size_t i = 0; i < 2 * count; i++) {
+        const struct slu_sealed *of = &sealed[places[i / 2]];
+        sums[i] =
+            (struct slu_fixed_sum){i % 2 ? key->g_bar : key->g, of->z32, of->e16, &elements[i]};
+    }
+    slu_fixed_sums(commitments, sums, 2 * count);
+    slu_ristretto_write_many(w, commitments, 2 * count);
+    for (size_t i = 0; i < count; i++) {
+        const struct slu_sealed *of = &sealed[places[i]];
+        struct slu_sealed_checked *checked = &out[places[i]];
+        uint8_t again[32];
+        checked->r = elements[2 * i];
+        slu_label_hash(checked->lh, &key->key, &of->label);
+        slu_seal_challenge(again, &key->key, checked->lh, of->c, of->c_len, of->r32, of->r_bar32,
+                           w[2 * i], w[2 * i + 1]);
+        ok[places[i]] = !memcmp(of->e16, again, SLU_CHALLENGE_BYTES);
+    }
+}
+
+void slu_sealed_valid_many(const struct slu_opening_key *key, bool *ok,
+                           struct slu_sealed_checked *out, const struct slu_sealed *sealed,
+                           size_t count)
+{
+    for (size_t done = 0; done < count; done += RUN)
+        valid_run(key, ok + done, out + done, sealed + done,
+                  count - done < RUN ? count - done : RUN);
 }
 
 bool slu_sealed_valid(const struct slu_opening_key *key, struct slu_sealed_checked *out,
                       const struct slu_sealed *sealed)
 {
-    struct slu_point r_bar;
-    uint8_t e[32] = {0}, again[32], w[32], w_bar[32];
-    if (memcmp(sealed->key_id32, key->key.key_id, 32) != 0 ||
-        !slu_ristretto_read(&out->r, sealed->r32) || !slu_ristretto_read(&r_bar, sealed->r_bar32) ||
-        !slu_scalar_canonical(sealed->z32))
-        return false;
-    memcpy(e, sealed->e16, SLU_CHALLENGE_BYTES);
-    slu_label_hash(out->lh, &key->key, &sealed->label);
-    commitment(w, key->g, sealed->z32, e, &out->r);
-    commitment(w_bar, key->g_bar, sealed->z32, e, &r_bar);
-    slu_seal_challenge(again, &key->key, out->lh, sealed->c, sealed->c_len, sealed->r32,
-                       sealed->r_bar32, w, w_bar);
-    return !memcmp(e, again, 32);
+    bool ok;
+    slu_sealed_valid_many(key, &ok, out, sealed, 1);
+    return ok;
 }
 
 static const uint8_t no_nonce[crypto_aead_xchacha20poly1305_ietf_NPUBBYTES];
+
+static size_t message_len_of(const struct slu_sealed *sealed)
+{
+    return sealed->c_len - SLU_RHO_BYTES - SLU_SEAL_TAG_BYTES;
+}
+
+/* Decrypts with S and makes r again. False when the tag is wrong. */
+static bool decrypt(const struct slu_seal_key *key, uint8_t r32[32], uint8_t *plain,
+                    const struct slu_sealed *sealed, const uint8_t lh32[32], const uint8_t s32[32])
+{
+    uint8_t k[32];
+    slu_seal_body_key(k, key, s32, sealed->r32, lh32);
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed->c, sealed->c_len,
+                                                   lh32, 32, no_nonce, k))
+        return false;
+    slu_seal_scalar(r32, key, lh32, plain, plain + SLU_RHO_BYTES, message_len_of(sealed));
+    return true;
+}
+
+static void open_run(const struct slu_opening_key *key, struct slu_sealed_opening *openings,
+                     size_t run)
+{
+    struct slu_point points[2 * RUN] = {0}; /* S; then rG and rY of what decrypts */
+    struct slu_fixed_sum sums[2 * RUN];
+    uint8_t s32[RUN][32], r32[RUN][32];
+    size_t places[RUN], count = 0;
+    for (size_t i = 0; i < run; i++)
+        points[i] = *openings[i].s;
+    slu_ristretto_write_many(s32, points, run);
+    for (size_t i = 0; i < run; i++) {
+        struct slu_sealed_opening *of = &openings[i];
+        of->result = SLU_VOID_TAG;
+        if (!decrypt(&key->key, r32[count], of->plain, of->sealed, of->checked->lh, s32[i]))
+            continue;
+        sums[2 * count] = (struct slu_fixed_sum){.base = key->g, .z32 = r32[count]};
+        sums[2 * count + 1] = (struct slu_fixed_sum){.base = key->y, .z32 = r32[count]};
+        places[count++] = i;
+    }
+    slu_fixed_sums(points, sums, 2 * count);
+    for (size_t i = 0; i < count; i++) {
+        struct slu_sealed_opening *of = &openings[places[i]];
+        if (!slu_ristretto_equal(&points[2 * i], &of->checked->r) ||
+            !slu_ristretto_equal(&points[2 * i + 1], of->s))
+            of->result = SLU_VOID_SEED;
+        else
+            of->result = slu_sealed_message_read(&of->message, of->plain + SLU_RHO_BYTES,
+                                                 message_len_of(of->sealed))
+                             ? SLU_VOID_FORM
+                             : SLU_OPENED;
+    }
+}
+
+void slu_sealed_open_many(const struct slu_opening_key *key, struct slu_sealed_opening *openings,
+                          size_t count)
+{
+    for (size_t done = 0; done < count; done += RUN)
+        open_run(key, openings + done, count - done < RUN ? count - done : RUN);
+}
 
 enum slu_void slu_sealed_open(const struct slu_opening_key *key, uint8_t *plain,
                               struct slu_sealed_message *message, const struct slu_sealed *sealed,
                               const struct slu_sealed_checked *checked, const struct slu_point *s)
 {
-    const size_t message_len = sealed->c_len - SLU_RHO_BYTES - SLU_SEAL_TAG_BYTES;
-    uint8_t s32[32], k[32], r[32];
-    slu_ristretto_write(s32, s);
-    slu_seal_body_key(k, &key->key, s32, sealed->r32, checked->lh);
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed->c, sealed->c_len,
-                                                   checked->lh, 32, no_nonce, k))
-        return SLU_VOID_TAG;
-    slu_seal_scalar(r, &key->key, checked->lh, plain, plain + SLU_RHO_BYTES, message_len);
-    struct slu_point r_g = slu_point_identity, r_y = slu_point_identity;
-    add_multiple(&r_g, key->g, r);
-    add_multiple(&r_y, key->y, r);
-    if (!slu_ristretto_equal(&r_g, &checked->r) || !slu_ristretto_equal(&r_y, s))
-        return SLU_VOID_SEED;
-    return slu_sealed_message_read(message, plain + SLU_RHO_BYTES, message_len) ? SLU_VOID_FORM
-                                                                                : SLU_OPENED;
+    struct slu_sealed_opening opening = {
+        .sealed = sealed, .checked = checked, .s = s, .plain = plain};
+    slu_sealed_open_many(key, &opening, 1);
+    if (opening.result == SLU_OPENED)
+        *message = opening.message;
+    return opening.result;
 }
 
 bool slu_open_settled(enum slu_void result, bool shares_good)

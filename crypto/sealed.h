@@ -56,12 +56,29 @@ const struct slu_seal_key *slu_opening_key_public(const struct slu_opening_key *
 /** The arithmetic of docs/CRYPTO.md clause 4.6. */
 bool slu_sealed_valid(const struct slu_opening_key *key, struct slu_sealed_checked *out,
                       const struct slu_sealed *sealed);
+/** The same of `count` bodies: ok[i] is what slu_sealed_valid says of sealed[i]. Cheaper than one
+ * by one, where crypto/lanes.h is on also for two. */
+void slu_sealed_valid_many(const struct slu_opening_key *key, bool *ok,
+                           struct slu_sealed_checked *out, const struct slu_sealed *sealed,
+                           size_t count);
 
 /** docs/CRYPTO.md clause 6.2: opens with S = `s`. `plain` has room for c_len - 16 bytes and holds
  * rho | M afterwards; `message` points into it, and is set when the result is SLU_OPENED only. */
 enum slu_void slu_sealed_open(const struct slu_opening_key *key, uint8_t *plain,
                               struct slu_sealed_message *message, const struct slu_sealed *sealed,
                               const struct slu_sealed_checked *checked, const struct slu_point *s);
+/** What slu_sealed_open takes and gives. */
+struct slu_sealed_opening {
+    const struct slu_sealed *sealed;
+    const struct slu_sealed_checked *checked;
+    const struct slu_point *s;
+    uint8_t *plain;
+    struct slu_sealed_message message;
+    enum slu_void result;
+};
+/** slu_sealed_open of each of `count`, for less. */
+void slu_sealed_open_many(const struct slu_opening_key *key, struct slu_sealed_opening *openings,
+                          size_t count);
 
 /** docs/CRYPTO.md clause 6.3: whether `result` is final, given that the shares' proofs were checked
  * or not. When it is not: check them, and open again with k good ones. */

@@ -9,6 +9,11 @@ void slu_lanes_turn_off(bool off)
     turned_off = off;
 }
 
+unsigned slu_lanes_window_bits(size_t count)
+{
+    return count < 160 ? 5 : count < 256 ? 6 : SLU_LANES_WINDOW_BITS_MAX;
+}
+
 #if defined(__x86_64__)
 #include "crypto/field_lanes.h"
 
@@ -97,6 +102,13 @@ void slu_lanes_msm(struct slu_point out[SLU_LANES], const struct slu_point (*poi
                    const uint8_t (*scalars32)[32], size_t count, unsigned bits)
 {
     (void)out, (void)points, (void)scalars32, (void)count, (void)bits;
+    SLU_CHECK(slu_lanes_on());
+}
+
+void slu_lanes_windows(struct slu_point out[SLU_LANES], const struct slu_msm_term *terms,
+                       size_t count, unsigned window_bits, unsigned first, unsigned lanes)
+{
+    (void)out, (void)terms, (void)count, (void)window_bits, (void)first, (void)lanes;
     SLU_CHECK(slu_lanes_on());
 }
 

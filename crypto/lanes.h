@@ -6,6 +6,7 @@
  *     slu_shares_compute      ─▶ slu_lanes_shares
  *     slu_fixed_sums          ─▶ slu_lanes_fixed      z B_i - e P_i, B_i with a table
  *     slu_combine_many        ─▶ slu_lanes_msm        four sums with the same scalars
+ *     slu_msm_many            ─▶ slu_lanes_windows    four windows of one sum
  *
  * Why: docs/CRYPTO.md clause 8.4. Any thread; no allocation. Lanes never mix, so that a lane nobody
  * needs may hold anything; by custom a repetition of lane 0. */
@@ -41,5 +42,13 @@ void slu_lanes_fixed(struct slu_point out[SLU_LANES],
  * scalars below 2^bits. */
 void slu_lanes_msm(struct slu_point out[SLU_LANES], const struct slu_point (*points)[SLU_LANES],
                    const uint8_t (*scalars32)[32], size_t count, unsigned bits);
+
+/** What slu_msm_many computes window by window, for windows first .. first + lanes - 1 of the same
+ * terms: out[lane] = sum of digit * point. Window bits are at most SLU_LANES_WINDOW_BITS_MAX; those
+ * for `count` terms are slu_lanes_window_bits. */
+#define SLU_LANES_WINDOW_BITS_MAX 7u
+unsigned slu_lanes_window_bits(size_t count);
+void slu_lanes_windows(struct slu_point out[SLU_LANES], const struct slu_msm_term *terms,
+                       size_t count, unsigned window_bits, unsigned first, unsigned lanes);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "crypto/lanes.h"
 
 #define BUCKET_BITS_MAX 9u
 #define BUCKETS_MAX     (1u << (BUCKET_BITS_MAX - 1))
@@ -113,14 +114,9 @@ void slu_msm(struct slu_point *out, const struct slu_point *points, const uint8_
 
 /* ---- many terms ---- */
 
-struct term {
-    struct slu_niels point;
-    uint64_t scalar[5]; /* half a window added everywhere, so that digits need no carries */
-};
-
 struct slu_msm_work {
     size_t terms_max;
-    struct term terms[];
+    struct slu_msm_term terms[];
 };
 
 struct slu_msm_work *slu_msm_work_new(size_t terms_max)
@@ -160,15 +156,6 @@ static void add_halves(uint64_t words[5], unsigned bits, unsigned windows)
     }
 }
 
-static int digit_at(const uint64_t words[5], unsigned bits, unsigned window)
-{
-    unsigned at = window * bits, word = at / 64, shift = at % 64;
-    uint64_t value = words[word] >> shift;
-    if (shift + bits > 64)
-        value |= words[word + 1] << (64 - shift);
-    return (int)(value & ((UINT64_C(1) << bits) - 1)) - (1 << (bits - 1));
-}
-
 /* sum of (b + 1) bucket_b: a running sum from the top, added up. */
 static void sum_buckets(struct slu_point *out, const struct slu_point *buckets, size_t count)
 {
@@ -180,17 +167,12 @@ static void sum_buckets(struct slu_point *out, const struct slu_point *buckets, 
     *out = sum;
 }
 
-void slu_msm_many(struct slu_msm_work *work, struct slu_point *out, const struct slu_point *points,
-                  const uint8_t (*scalars32)[32], size_t count, unsigned bits)
+static void make_terms(struct slu_msm_term *terms, const struct slu_point *points,
+                       const uint8_t (*scalars32)[32], size_t count, unsigned window_bits,
+                       unsigned windows)
 {
-    SLU_CHECK(count <= work->terms_max && bits <= 253);
-    if (count < MANY_TERMS_MIN) {
-        slu_msm(out, points, scalars32, count, bits);
-        return;
-    }
-    const unsigned window_bits = bucket_bits(count), windows = (bits + 1) / window_bits + 1;
     for (size_t i = 0; i < count; i++) {
-        struct term *term = &work->terms[i];
+        struct slu_msm_term *term = &terms[i];
         slu_fe_add(&term->point.y_plus_x, &points[i].y, &points[i].x);
         slu_fe_sub(&term->point.y_minus_x, &points[i].y, &points[i].x);
         slu_fe_mul(&term->point.xy2d, &points[i].t, &slu_fe_2d);
@@ -199,24 +181,47 @@ void slu_msm_many(struct slu_msm_work *work, struct slu_point *out, const struct
             term->scalar[b / 8] |= (uint64_t)scalars32[i][b] << b % 8 * 8;
         add_halves(term->scalar, window_bits, windows);
     }
-    struct slu_point buckets[BUCKETS_MAX], sum = slu_point_identity;
+}
+
+/* The sum of digit * point over all terms. */
+static void sum_window(struct slu_point *out, const struct slu_msm_term *terms, size_t count,
+                       unsigned window_bits, unsigned window)
+{
+    struct slu_point buckets[BUCKETS_MAX];
     const size_t bucket_count = (size_t)1 << (window_bits - 1);
+    for (size_t b = 0; b < bucket_count; b++)
+        buckets[b] = slu_point_identity;
+    for (size_t i = 0; i < count; i++) {
+        int digit = slu_msm_digit(&terms[i], window_bits, window);
+        if (digit > 0)
+            slu_point_add_niels(&buckets[digit - 1], &buckets[digit - 1], &terms[i].point);
+        else if (digit < 0)
+            slu_point_sub_niels(&buckets[-digit - 1], &buckets[-digit - 1], &terms[i].point);
+    }
+    sum_buckets(out, buckets, bucket_count);
+}
+
+void slu_msm_many(struct slu_msm_work *work, struct slu_point *out, const struct slu_point *points,
+                  const uint8_t (*scalars32)[32], size_t count, unsigned bits)
+{
+    SLU_CHECK(count <= work->terms_max && bits <= 253);
+    if (count < MANY_TERMS_MIN) {
+        slu_msm(out, points, scalars32, count, bits);
+        return;
+    }
+    const bool lanes = slu_lanes_on();
+    const unsigned window_bits = lanes ? slu_lanes_window_bits(count) : bucket_bits(count),
+                   windows = (bits + 1) / window_bits + 1;
+    make_terms(work->terms, points, scalars32, count, window_bits, windows);
+    struct slu_point sum = slu_point_identity, parts[SLU_LANES];
     for (unsigned window = windows; window-- > 0;) {
-        for (size_t b = 0; b < bucket_count; b++)
-            buckets[b] = slu_point_identity;
-        for (size_t i = 0; i < count; i++) {
-            int digit = digit_at(work->terms[i].scalar, window_bits, window);
-            if (digit > 0)
-                slu_point_add_niels(&buckets[digit - 1], &buckets[digit - 1],
-                                    &work->terms[i].point);
-            else if (digit < 0)
-                slu_point_sub_niels(&buckets[-digit - 1], &buckets[-digit - 1],
-                                    &work->terms[i].point);
-        }
-        struct slu_point part;
-        sum_buckets(&part, buckets, bucket_count);
+        const unsigned lane = lanes ? window % SLU_LANES : 0;
+        if (!lanes)
+            sum_window(parts, work->terms, count, window_bits, window);
+        else if (window + 1 == windows || lane + 1 == SLU_LANES)
+            slu_lanes_windows(parts, work->terms, count, window_bits, window - lane, lane + 1);
         slu_point_double(&sum, &sum, window_bits);
-        slu_point_sum(&sum, &sum, &part);
+        slu_point_sum(&sum, &sum, &parts[lane]);
     }
     *out = sum;
 }

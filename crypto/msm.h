@@ -30,6 +30,23 @@ unsigned slu_naf_width(unsigned bits);
 /** Returns how many digits there are. */
 unsigned slu_naf(int8_t digits[SLU_NAF_DIGITS], const uint8_t scalar32[32], unsigned width);
 
+/** A term as slu_msm_many and crypto/lanes.h read it. Half a window is added to the scalar at every
+ * window, so that digits need no carries. */
+struct slu_msm_term {
+    struct slu_niels point;
+    uint64_t scalar[5];
+};
+/** -2^(window_bits-1) .. 2^(window_bits-1) - 1. */
+static inline int slu_msm_digit(const struct slu_msm_term *term, unsigned window_bits,
+                                unsigned window)
+{
+    unsigned at = window * window_bits, word = at / 64, shift = at % 64;
+    uint64_t value = term->scalar[word] >> shift;
+    if (shift + window_bits > 64)
+        value |= term->scalar[word + 1] << (64 - shift);
+    return (int)(value & ((UINT64_C(1) << window_bits) - 1)) - (1 << (window_bits - 1));
+}
+
 struct slu_msm_work;
 /** Room for slu_msm_many of up to `terms_max` terms (160 bytes each). NULL when memory is refused.
  */

@@ -33,36 +33,37 @@ void slu_share_work_free(struct slu_share_work *work)
     free(work);
 }
 
-/* As libsodium has it, four at a time: a product that is the identity is refused there, too. */
-static void compute_lanes(uint8_t (*d32)[32], const uint8_t x_i32[32], const uint8_t (*r32)[32],
-                          size_t count)
+/* Up to four as libsodium has them: a product that is the identity is refused there, too. */
+static void compute_four(uint8_t (*d32)[32], const uint8_t x_i32[32], const uint8_t (*r32)[32],
+                         size_t count)
 {
-    for (size_t done = 0; done < count; done += SLU_LANES) {
-        const size_t left = count - done, run = left < SLU_LANES ? left : SLU_LANES;
-        const uint8_t *encodings[SLU_LANES];
-        uint8_t products[SLU_LANES][32];
-        struct slu_point points[SLU_LANES];
-        bool ok[SLU_LANES];
-        for (size_t i = 0; i < SLU_LANES; i++)
-            encodings[i] = r32[done + (i < run ? i : 0)];
-        slu_ristretto_read_many(ok, points, encodings, SLU_LANES);
-        for (size_t i = 0; i < run; i++)
-            SLU_CHECK(ok[i]);
-        slu_lanes_shares(products, points, x_i32);
-        for (size_t i = 0; i < run; i++)
-            SLU_CHECK(!sodium_is_zero(products[i], 32));
-        memcpy(d32[done], products, 32 * run);
-    }
+    const uint8_t *encodings[SLU_LANES];
+    uint8_t products[SLU_LANES][32];
+    struct slu_point points[SLU_LANES];
+    bool ok[SLU_LANES];
+    for (size_t i = 0; i < SLU_LANES; i++)
+        encodings[i] = r32[i < count ? i : 0];
+    slu_ristretto_read_many(ok, points, encodings, SLU_LANES);
+    for (size_t i = 0; i < SLU_LANES; i++)
+        SLU_CHECK(ok[i]);
+    slu_lanes_shares(products, points, x_i32);
+    for (size_t i = 0; i < count; i++)
+        SLU_CHECK(!sodium_is_zero(products[i], 32));
+    memcpy(d32, products, 32 * count);
 }
 
 void slu_shares_compute(uint8_t (*d32)[32], const uint8_t x_i32[32], const uint8_t (*r32)[32],
                         size_t count)
 {
-    if (slu_lanes_on())
-        compute_lanes(d32, x_i32, r32, count);
-    else
-        for (size_t i = 0; i < count; i++)
-            SLU_CHECK(!crypto_scalarmult_ristretto255(d32[i], x_i32, r32[i]));
+    for (size_t done = 0; done < count;) {
+        const size_t left = count - done, run = left < SLU_LANES ? left : SLU_LANES;
+        if (run > 1 && slu_lanes_on()) /* alone, libsodium's takes less */
+            compute_four(d32 + done, x_i32, r32 + done, run);
+        else
+            for (size_t i = done; i < done + run; i++)
+                SLU_CHECK(!crypto_scalarmult_ristretto255(d32[i], x_i32, r32[i]));
+        done += run;
+    }
 }
 
 bool slu_shares_read(struct slu_point *d, const uint8_t (*d32)[32], size_t count)

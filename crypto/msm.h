@@ -17,7 +17,7 @@
 /** The longest slu_msm that shares one run of doublings; longer ones take several. */
 #define SLU_MSM_RUN_MAX 32u
 
-/** out = the sum of `count` terms; 0 terms: the identity. */
+/** out = the sum of `count` terms; 0 terms: the identity. `out` may be one of the points. */
 void slu_msm(struct slu_point *out, const struct slu_point *points, const uint8_t (*scalars32)[32],
              size_t count, unsigned bits);
 

@@ -93,7 +93,8 @@ static void make_committee(uint16_t n)
     SLU_CHECK(
         !slu_coefficients_of(&committee.coefficients, committee.nodes, committee.k, committee.n));
     for (uint16_t i = 0; i < committee.k; i++) {
-        memcpy(committee.lambda[i], committee.coefficients.scalar[i], 32);
+        crypto_core_ristretto255_scalar_mul(committee.lambda[i], committee.coefficients.scalar[i],
+                                            committee.coefficients.common[0]);
         if (committee.coefficients.negative[i])
             crypto_core_ristretto255_scalar_negate(committee.lambda[i], committee.lambda[i]);
     }

@@ -193,6 +193,7 @@ static void check_combine(uint16_t n, uint16_t k, unsigned count)
                                  : crypto_core_ristretto255_add(sum, sum, term),
                              0);
         }
+        assert_int_equal(crypto_scalarmult_ristretto255(sum, coefficients.common[0], sum), 0);
         slu_ristretto_write(term, &out[j]);
         assert_memory_equal(term, sum, 32);
         slu_combine(&alone, &coefficients, each);

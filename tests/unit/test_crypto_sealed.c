@@ -36,9 +36,11 @@ static void expect_coefficients(const uint16_t *nodes, uint16_t k, uint16_t n, c
     struct slu_coefficients c;
     assert_int_equal(slu_coefficients_of(&c, nodes, k, n), 0);
     for (uint16_t i = 0; i < k; i++) {
-        uint8_t scalar[32];
+        uint8_t scalar[32], product[32];
         slu_scalar_of(scalar, (uint64_t)abs(expected[i]));
-        assert_memory_equal(c.scalar[i], scalar, 32);
+        crypto_core_ristretto255_scalar_mul(product, c.scalar[i], c.common[0]);
+        assert_memory_equal(product, scalar, 32);
+        assert_true(c.bits <= 7 && c.common_bits <= 7);
         assert_int_equal(c.negative[i], expected[i] < 0);
     }
 }
@@ -70,6 +72,7 @@ static void test_coefficients(void **state)
                 crypto_core_ristretto255_scalar_add(sum, sum, c.scalar[i]);
         }
         slu_share_divisor_inverse(delta, n);
+        crypto_core_ristretto255_scalar_mul(sum, sum, c.common[0]);
         crypto_core_ristretto255_scalar_mul(sum, sum, delta);
         slu_scalar_of(delta, 1);
         assert_memory_equal(sum, delta, 32);

@@ -3,14 +3,13 @@
 #ifndef SLU_BASE_CHECK_H
 #define SLU_BASE_CHECK_H
 
+#include "sluice/error.h" /* SLU_MUST_USE */
+
 #define SLU_CHECK(condition)                                                                       \
     do {                                                                                           \
         if (!(condition))                                                                          \
             slu_check_failed(__FILE__, __LINE__, #condition);                                      \
     } while (0)
-
-/** Marks results that a caller may not drop. */
-#define SLU_MUST_USE __attribute__((warn_unused_result))
 
 /** Prints `file:line: check failed: condition` to standard error and aborts. */
 __attribute__((noreturn)) void slu_check_failed(const char *file, int line, const char *condition);

@@ -45,7 +45,15 @@
 
 /* Sealed transactions (docs/CRYPTO.md) */
 #define SLU_SEALED_MESSAGE_BYTES_MAX (96u * 1024u) /* the largest bucket */
-#define SLU_SHARE_CHUNK_MAX 1024u /* shares under one proof */
+#define SLU_SHARE_CHUNK_MAX 1024u /* shares under one proof that crypto/ can handle ... */
+#define SLU_SHARES_MAX      64u   /* ... and in one SHARES message */
+#define SLU_SHARE_SLOTS     128u  /* SHARES messages of one node that are kept, at least */
+#define SLU_OPENING_HEIGHTS 64u   /* delivered heights that may be closed still */
+#define SLU_CALENDAR_ENTRY_BYTES 1024u /* what an entry in the calendar counts, at least */
+#define SLU_CALENDAR_CAP    (UINT64_C(16) << 30)
+#define SLU_DUE_BYTES_CAP   (4u * 1024u * 1024u) /* of what is opened at one height */
+#define SLU_UNLOCK_HORIZON_MS_CAP (UINT64_C(3652) * 24 * 3600 * 1000) /* ten years */
+#define SLU_REVEAL_OPS      48u   /* openings, shares and checks of sealings in one turn, about 5 ms */
 
 /* Frames and messages between nodes */
 #define SLU_FRAME_BYTES_MAX   (1024u * 1024u) /* plaintext of one frame on any link */
@@ -62,8 +70,8 @@
 #define SLU_OWN_PENDING_MAX   262144u /* own transactions that are not delivered yet */
 #define SLU_SUBMIT_TXS_MAX    16384u  /* transactions in one submission */
 #define SLU_QUERY_IDS_MAX     1024u   /* ids in one query */
-#define SLU_TURN_EFFECTS_MAX  8192u /* effects of one event-loop turn */
-#define SLU_TURN_BYTES_MAX    (16u * 1024u * 1024u)
+#define SLU_TURN_EFFECTS_MAX  36864u /* effects of one event-loop turn: 8192, and what one opened height deletes */
+#define SLU_TURN_BYTES_MAX    (48u * 1024u * 1024u) /* what one height opens, and as much again */
 #define SLU_DROPPED_IDS_MAX   65536u  /* dropped ids that queries still find */
 
 #endif

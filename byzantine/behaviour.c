@@ -18,6 +18,8 @@ static const char *const names[SLU_BEHAVIOURS] = {
     [SLU_VOTE_TWICE] = "vote_twice",
     [SLU_GARBAGE_ANSWERS] = "garbage_answers",
     [SLU_STALE_ANSWERS] = "stale_answers",
+    [SLU_WITHHOLD_SHARES] = "withhold_shares",
+    [SLU_LIE_SHARES] = "lie_shares",
 };
 
 const char *slu_behaviour_name(enum slu_behaviour behaviour)

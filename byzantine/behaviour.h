@@ -27,6 +27,8 @@ enum slu_behaviour {
     SLU_VOTE_TWICE,             /* two Notarize in a view; Nullify together with Finalize */
     SLU_GARBAGE_ANSWERS,        /* answers fetches with what is broken, or another thing */
     SLU_STALE_ANSWERS,          /* answers fetches with old things; reports and status are old */
+    SLU_WITHHOLD_SHARES,        /* neither sends nor serves its decryption shares */
+    SLU_LIE_SHARES,             /* sends and serves wrong ones, signed */
     SLU_BEHAVIOURS
 };
 

@@ -176,6 +176,7 @@ bool slu_dv_keeps_silent(const struct slu_deviant *d, const struct slu_message *
     case SLU_MSG_FREEZE:
     case SLU_MSG_RELAY:
     case SLU_MSG_HOLDS:
+    case SLU_MSG_SHARES:
     case SLU_MSG_KINDS:
         break;
     }

@@ -83,6 +83,7 @@ static bool stops(struct slu_deviant *d, const struct slu_message *m, uint16_t f
     case SLU_MSG_FREEZE:
     case SLU_MSG_RELAY:
     case SLU_MSG_HOLDS:
+    case SLU_MSG_SHARES:
     case SLU_MSG_KINDS:
         break;
     }
@@ -161,6 +162,10 @@ static void on_send(struct slu_deviant *d, const struct slu_effect *e)
     bool changed = m->kind == SLU_MSG_REPORT && m->report.node == d->self &&
                    slu_dv_does(d, SLU_STALE_ANSWERS) && slu_dv_age_report(d, &m->report);
     changed |= slu_dv_strip(d, m);
+    if (m->kind == SLU_MSG_SHARES && m->shares.node == d->self && slu_dv_does(d, SLU_LIE_SHARES)) {
+        slu_dv_lie(d, &m->shares);
+        changed = true;
+    }
     targets = slu_dv_narrow(d, m, targets);
     if (targets == 0 || (changed && is_empty(m)))
         return;
@@ -198,6 +203,9 @@ static void keep(struct slu_deviant *d, struct slu_effect *e)
     bool leads = slu_dv_does(d, SLU_EQUIVOCATE_PROPOSALS) || slu_dv_does(d, SLU_WORST_QUORUM);
     if (e->kind == SLU_EFFECT_PERSIST && leads)
         slu_dv_note_record(d, e);
+    if (e->kind == SLU_EFFECT_PERSIST && e->persist.key.kind == SLU_REC_SHARES &&
+        slu_dv_does(d, SLU_LIE_SHARES))
+        slu_dv_lie_on_disk(d, e);
     if (e->kind == SLU_EFFECT_ANSWER && slu_dv_does(d, SLU_STALE_ANSWERS))
         age_answer(d, e);
     struct slu_effect *kept = slu_dv_add(d, e->kind);
@@ -222,6 +230,11 @@ static void end_turn(struct slu_deviant *d)
     }
     for (uint32_t i = 0; i < count; i++) {
         const struct slu_effect *e = &d->core_effects[i];
+        bool speech = e->kind == SLU_EFFECT_SEND || e->kind == SLU_EFFECT_SERVE;
+        if (!own[i] && speech && slu_dv_withholds(d, e)) {
+            slu_dv_act(d, SLU_WITHHOLD_SHARES);
+            continue;
+        }
         if (!own[i] && e->kind == SLU_EFFECT_SEND)
             on_send(d, e);
         else if (!own[i] && e->kind == SLU_EFFECT_SERVE)

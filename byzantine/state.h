@@ -170,6 +170,14 @@ void slu_dv_note_candidate(struct slu_deviant *d, uint64_t view, const uint8_t b
 void slu_dv_contradict(struct slu_deviant *d, enum slu_vote_kind kind, uint64_t view,
                        const uint8_t block32[32]);
 
+/* share.c */
+/* Whether what is sent or served is a share that it keeps. */
+bool slu_dv_withholds(const struct slu_deviant *d, const struct slu_effect *e);
+/* Makes an own message wrong, and signs it. */
+void slu_dv_lie(struct slu_deviant *d, struct slu_signed_shares *shares);
+/* The same of the record of one. */
+void slu_dv_lie_on_disk(struct slu_deviant *d, struct slu_effect *persist);
+
 /* answer.c */
 void slu_dv_keep(struct slu_deviant *d, const struct slu_message *m, const uint8_t *body,
                  size_t len);

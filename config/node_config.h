@@ -6,7 +6,7 @@
  *     [node]       genesis, index, key, seal_key, data (required), first_start
  *     [listen]     clients, http (required), peers
  *     [store]      retention_ms
- *     [admission]  {client,rollup}_{tx_per_s,tx_burst,bytes_per_s,bytes_burst}
+ *     [admission]  {client,rollup,sealed}_{tx_per_s,tx_burst,bytes_per_s,bytes_burst}
  *     [links]      clients_max, clients_per_address_max, queue_bytes_max, handshake_ms,
  *                  fail_burst, fail_per_minute
  *     [log]        level
@@ -63,6 +63,9 @@ struct slu_node_config {
     struct slu_bucket_config client_bytes; /* [256 MiB per s, 512 MiB] */
     struct slu_bucket_config rollup_tx;    /* [200,000 per s, 400,000] */
     struct slu_bucket_config rollup_bytes; /* [256 MiB per s, 512 MiB] */
+    /* All sealed ones together, since their rollup is hidden; the whole committee opens each. */
+    struct slu_bucket_config sealed_tx;    /* [4,000 per s, 8,000] */
+    struct slu_bucket_config sealed_bytes; /* [16 MiB per s, 32 MiB] */
 
     /* Links of clients (link/link.h has the words). */
     uint32_t clients_max;             /* [8,192] */

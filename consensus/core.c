@@ -56,6 +56,7 @@ size_t slu_core_bytes(const struct slu_genesis *g)
     bytes += 2 * SLU_PENDING_LIST_BYTES + SLU_QUEUED_BYTES_MAX + 3 * slack;
     bytes += slu_inbox_bytes(g) + slu_queue_bytes(g) + 2 * slack;
     bytes += slu_order_bytes(g) + slu_keygen_bytes(g) + 9 * slack;
+    bytes += slu_calendar_bytes(g) + slu_opener_bytes(g) + 2 * slack;
     bytes += n * sizeof(struct slu_tip) + slack;
     bytes += sizeof(struct slu_message) + slack;
     bytes += (g->params.lane_window_batches + 1) * sizeof(uint32_t) + slack;
@@ -98,6 +99,8 @@ static void init_tables(struct slu_core *c, struct slu_arena *a)
     slu_queue_init(c, a);
     slu_order_init(c, a);
     slu_keygen_init(c, a);
+    slu_calendar_init(&c->calendar, a, c->g);
+    slu_opener_init(c, a);
     c->freezes = take(a, n * sizeof *c->freezes);
     c->scratch = take(a, sizeof *c->scratch);
     c->path = take(a, (c->g->params.lane_window_batches + 1) * sizeof *c->path);
@@ -185,6 +188,10 @@ static void on_message(struct slu_core *c, const struct slu_message *m, uint16_t
         heard(c, m->holds.items[0].node == from ? from : c->self);
         slu_inbox_on_holds(c, &m->holds);
         return;
+    case SLU_MSG_SHARES:
+        heard(c, m->shares.node == from ? from : c->self);
+        slu_opening_on_shares(c, &m->shares);
+        return;
     case SLU_MSG_KINDS:
         return;
     }
@@ -244,6 +251,7 @@ static void tick(struct slu_core *c)
     slu_fetch_tick(c);
     slu_view_run(c);
     slu_order_progress(c);
+    slu_opening_run(c);
 }
 
 static void end_turn(struct slu_core *c)
@@ -253,6 +261,8 @@ static void end_turn(struct slu_core *c)
     at = earliest(at, slu_ack_deadline(c));
     at = earliest(at, slu_fetch_deadline(c));
     at = earliest(at, slu_rejoin_deadline(c));
+    at = earliest(at, slu_sealing_deadline(c));
+    at = earliest(at, slu_opening_deadline(c));
     if (c->order_wanted)
         at = c->now_ms;
     c->fx->deadline_ms = c->started ? at : UINT64_MAX;
@@ -317,6 +327,9 @@ const struct slu_core_stats *slu_core_stats(const struct slu_core *core)
     s->own_pending_txs = c->pending.count;
     s->own_pending_bytes = c->lanes[c->self].window_bytes + c->open_bytes;
     s->dedup_entries = c->dedup.count;
+    s->opened_height = slu_opener_height_open(c);
+    s->calendar_entries = c->calendar.count;
+    s->calendar_bytes = c->calendar.bytes;
     return s;
 }
 

@@ -92,12 +92,13 @@ enum slu_effect_kind {
     SLU_EFFECT_FORGET,    /* delete the records of [key, key_end) */
     SLU_EFFECT_SEND,      /* a message to a peer, or SLU_TO_ALL */
     SLU_EFFECT_SERVE,     /* answer a peer's fetch from the store (consensus/serve.h) */
-    SLU_EFFECT_READ,      /* read a BATCH or INBOX record, answer with BODY */
+    SLU_EFFECT_READ,      /* read a BATCH, INBOX or CALENDAR record, answer with BODY */
     SLU_EFFECT_ADMITTED,  /* what became of a submission's transactions */
     SLU_EFFECT_TAKEN,     /* what became of a FORCE or RECEIPT; by then the item is durable */
     SLU_EFFECT_DURABLE,   /* own batches up to `position` are durable: the accepted are accepted */
     SLU_EFFECT_ANSWER,    /* of a query */
     SLU_EFFECT_DELIVERED, /* a height is delivered: its record is written */
+    SLU_EFFECT_OPENED,    /* all that is due up to a height is open: readers may see it */
     SLU_EFFECT_TRACE,     /* a line for the log, rate limited by the caller */
 };
 
@@ -204,6 +205,11 @@ struct slu_effect {
             uint32_t evidence; /* of them evidence, entries of rollup 0 */
         } delivered;
         struct {
+            uint64_t height;
+            uint32_t opened; /* at this height */
+            uint32_t voids;  /* the same, of what did not open */
+        } opened;
+        struct {
             const char *text; /* logfmt fields, static or in the effects' bytes */
         } trace;
     };
@@ -219,8 +225,9 @@ struct slu_effects {
     struct slu_effect items[SLU_TURN_EFFECTS_MAX];
     struct slu_arena bytes;
     uint64_t deadline_ms; /* when the core wants a TIMER next (monotonic); UINT64_MAX: never */
-    /** Set when another step might not fit: the caller should end the turn now. */
+    /** Set when another step might not fit, or much was computed: the caller should end the turn now. */
     bool nearly_full;
+    uint32_t work; /* of SLU_REVEAL_OPS, about 0.1 ms each */
 };
 
 /** `arena_memory` of SLU_TURN_BYTES_MAX. */
@@ -251,6 +258,10 @@ struct slu_core_stats {
     uint64_t dedup_entries;   /* gauge */
     uint64_t window_full_views; /* times a view could not be entered for SLU_VIEW_WINDOW */
     uint64_t freezes_signed;
+    uint64_t opened_height;   /* gauge: all that is due up to here is open */
+    uint64_t sealed_ordered, sealed_opened, sealed_void;
+    uint64_t shares_sent, shares_refused, shares_wrong; /* messages; wrong: a proof that failed */
+    uint64_t calendar_entries, calendar_bytes; /* gauges: sealed entries that wait */
 };
 
 struct slu_lane_status {
@@ -292,6 +303,7 @@ struct slu_keygen_status {
     uint64_t key_dealers;
     uint64_t key_from_height;
     uint8_t key_id[32], y[32];
+    uint16_t keys; /* that were ever in force; the one here is the newest */
 };
 
 struct slu_core_config {
@@ -324,6 +336,10 @@ void slu_core_lane_status(const struct slu_core *core, uint16_t lane,
 /** A FORCE here must pay slu_postage_price(genesis, booked_bytes + unqueued_bytes, envelope bytes). */
 void slu_core_inbox_status(const struct slu_core *core, struct slu_inbox_status *status);
 void slu_core_keygen_status(const struct slu_core *core, struct slu_keygen_status *status);
+/** The certificate of key `number`, from 0 in order of their heights, as canonical bytes
+ * (wire/key_cert.h) into `out` of SLU_KEY_CERT_BYTES_MAX; returns how many, 0: there is no such key.
+ */
+size_t slu_core_key_cert(const struct slu_core *core, uint16_t number, uint8_t *out);
 /** Milliseconds since something signed by `node` was heard; UINT64_MAX: never. */
 uint64_t slu_core_heard_ms_ago(const struct slu_core *core, uint16_t node, uint64_t now_ms);
 /** Whether the node holds back its votes because it lost its disk and is not yet back. */

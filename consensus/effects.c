@@ -5,6 +5,10 @@
 
 #include "consensus/state.h"
 
+/* What is left has room for any one step. */
+#define TURN_EFFECTS_FULL 4096u
+#define TURN_BYTES_FULL   (8u * 1024u * 1024u)
+
 void slu_effects_init(struct slu_effects *effects, void *arena_memory)
 {
     effects->bytes = slu_arena_of(arena_memory, SLU_TURN_BYTES_MAX);
@@ -16,6 +20,7 @@ void slu_effects_reset(struct slu_effects *effects)
 {
     effects->count = 0;
     effects->nearly_full = false;
+    effects->work = 0;
     effects->promises = false;
     effects->deadline_ms = UINT64_MAX;
     slu_arena_reset(&effects->bytes);
@@ -23,8 +28,14 @@ void slu_effects_reset(struct slu_effects *effects)
 
 static void note_fill(struct slu_effects *fx)
 {
-    fx->nearly_full = fx->count > SLU_TURN_EFFECTS_MAX / 2 ||
-                      fx->bytes.used_bytes > SLU_TURN_BYTES_MAX / 2;
+    fx->nearly_full = fx->count > TURN_EFFECTS_FULL ||
+                      fx->bytes.used_bytes > TURN_BYTES_FULL || fx->work > SLU_REVEAL_OPS;
+}
+
+void slu_fx_work(struct slu_core *c, uint32_t ops)
+{
+    c->fx->work += ops;
+    note_fill(c->fx);
 }
 
 uint8_t *slu_fx_take(struct slu_core *c, size_t bytes)

@@ -1,4 +1,4 @@
-/* Evidence: two signatures that no honest node makes both of, made into an inbox item (clause 8.1).
+/* Evidence: signatures that no honest node makes, made into an inbox item (clause 8.1).
  */
 #include <string.h>
 
@@ -70,5 +70,16 @@ void slu_evidence_on_vote(struct slu_core *c, const struct slu_view_slot *slot,
     slu_evidence_nullify_finalize(&w, node, slot->view, nullify ? signature64 : other->signature,
                                   nullify ? other->block : block32,
                                   nullify ? other->signature : signature64);
+    make(c, &w);
+}
+
+void slu_evidence_wrong_share_of(struct slu_core *c, const struct slu_key_cert *cert,
+                                 const struct slu_signed_shares *shares,
+                                 const uint8_t ids_hash32[32], const uint8_t (*r32)[32])
+{
+    if (!is_wanted(c, SLU_WRONG_SHARE, shares->node))
+        return;
+    struct slu_writer w = new_content(c);
+    slu_evidence_wrong_share(&w, c->g, cert, shares, ids_hash32, r32);
     make(c, &w);
 }

@@ -191,20 +191,23 @@ static bool share_has_room(const struct slu_core *c, uint16_t taker, uint32_t by
            share->bytes + slu_queue_cost(bytes) <= c->g->params.inbox_bytes_max / c->n;
 }
 
-/* The rules of clause 5 that need no time. */
-static enum slu_drop form_of(const struct slu_core *c, const uint8_t *envelope, uint32_t len)
+/* The rules of clause 5 that need no time; a sealing's proof, which is what costs something. */
+static enum slu_drop form_of(struct slu_core *c, const uint8_t *envelope, uint32_t len)
 {
     struct slu_reader r = slu_reader_of(envelope, len);
     struct slu_tx tx;
     if (!slu_tx_read(&r, &tx))
         return SLU_DROP_MALFORMED;
-    return slu_tx_check(c->g, &tx, tx.valid_until_ms);
+    enum slu_drop drop = slu_tx_check(c->g, &tx, tx.valid_until_ms);
+    if (drop == SLU_DROP_NONE && tx.kind == SLU_TX_SEALED && !slu_sealing_provable(c, &tx))
+        return SLU_DROP_SEALING;
+    return drop;
 }
 
 /* What a node asks of an item that another one took (clauses 6.2, 6.6): the price at the named
  * block, and that the taker keeps to its share. The named block's age is the taker's business; here
  * it only has to be one that is remembered. */
-static bool may_hold(const struct slu_core *c, const struct slu_relay *relay)
+static bool may_hold(struct slu_core *c, const struct slu_relay *relay)
 {
     const struct slu_inbox_tuple *t = &relay->tuple;
     if (t->kind == SLU_INBOX_EVIDENCE) {
@@ -217,9 +220,9 @@ static bool may_hold(const struct slu_core *c, const struct slu_relay *relay)
                slu_keygen_may_hold(c, relay->content, t->bytes);
     const struct slu_named *named = slu_queue_named(c, relay->postage.height, relay->postage.block);
     return named && share_has_room(c, relay->taker, t->bytes) &&
-           form_of(c, relay->content, t->bytes) == SLU_DROP_NONE &&
            slu_postage_pays(c->g, t->id, &relay->postage,
-                            slu_postage_price(c->g, named->booked_bytes, t->bytes));
+                            slu_postage_price(c->g, named->booked_bytes, t->bytes)) &&
+           form_of(c, relay->content, t->bytes) == SLU_DROP_NONE;
 }
 
 static void persist(struct slu_core *c, const struct slu_relay *relay)
@@ -387,6 +390,8 @@ static uint8_t judge_force(struct slu_core *c, struct slu_taken *taken,
     enum slu_drop reason = slu_tx_check(c->g, &tx, c->delivered.time_ms);
     if (reason == SLU_DROP_NONE && tx.valid_until_ms < c->head.time_ms)
         reason = SLU_DROP_EXPIRED; /* no block to come could queue it */
+    if (reason == SLU_DROP_NONE && tx.kind == SLU_TX_SEALED)
+        reason = slu_sealing_admit(c, &tx, SLU_LANE_FORCED);
     if (reason != SLU_DROP_NONE)
         return (uint8_t)(SLU_ADMIT_DROP + reason);
     if (!c->started || c->rejoining ||

@@ -14,9 +14,18 @@
 #include "consensus/state.h"
 #include "sluice/error.h"
 
+/* A key only ever gives way to one with a higher threshold. */
+static uint16_t key_cap(const struct slu_genesis *g)
+{
+    if (!g->params.sealing)
+        return 1;
+    return (uint16_t)(slu_genesis_seal_threshold(g) - slu_genesis_seal_threshold_min(g) + 1);
+}
+
 size_t slu_keygen_bytes(const struct slu_genesis *g)
 {
-    return sizeof(struct slu_keygen) + (size_t)g->n * SLU_DKG_DEALING_BYTES_MAX + 128;
+    return sizeof(struct slu_keygen) + (size_t)g->n * SLU_DKG_DEALING_BYTES_MAX +
+           key_cap(g) * (sizeof(struct slu_committee_key) + slu_opening_key_bytes() + 16u) + 128;
 }
 
 void slu_keygen_init(struct slu_core *c, struct slu_arena *arena)
@@ -25,6 +34,13 @@ void slu_keygen_init(struct slu_core *c, struct slu_arena *arena)
     SLU_CHECK(c->keygen);
     c->keygen->dealings = slu_arena_take(arena, (size_t)c->n * SLU_DKG_DEALING_BYTES_MAX);
     SLU_CHECK(c->keygen->dealings);
+    c->keygen->key_cap = key_cap(c->g);
+    c->keygen->keys = slu_arena_take(arena, c->keygen->key_cap * sizeof *c->keygen->keys);
+    SLU_CHECK(c->keygen->keys);
+    for (uint16_t i = 0; i < c->keygen->key_cap; i++) {
+        c->keygen->keys[i].memory = slu_arena_take(arena, slu_opening_key_bytes());
+        SLU_CHECK(c->keygen->keys[i].memory);
+    }
 }
 
 /* ---- attempts ---- */
@@ -81,7 +97,7 @@ static void fail(struct slu_core *c, uint64_t time_ms)
         kg->dkg.k > least ? (uint16_t)(kg->dkg.k - 1) : slu_genesis_seal_threshold(c->g);
     slu_fx_trace(c, "event=keygen_failed attempt=%u k=%u dealers=%u ready=%u", kg->attempt,
                  kg->dkg.k, count_of(survivors(kg)), count_of(kg->ready));
-    if (kg->key.from_height > 0 && next <= kg->key.k) {
+    if (kg->key_count > 0 && next <= slu_keygen_newest(kg)->cert.k) {
         kg->phase = SLU_KEYGEN_RESTING; /* what could come now is no better than what there is */
         kg->changed = true;
         return;
@@ -89,21 +105,56 @@ static void fail(struct slu_core *c, uint64_t time_ms)
     slu_keygen_begin(c, kg->attempt + 1, next, time_ms);
 }
 
-static void activate(struct slu_core *c, uint64_t height)
+static void activate(struct slu_core *c, uint64_t height, uint64_t time_ms)
 {
     struct slu_keygen *kg = c->keygen;
-    struct slu_committee_key *key = &kg->key;
-    *key = (struct slu_committee_key){.attempt = kg->attempt,
-                                      .k = kg->dkg.k,
-                                      .dealers = survivors(kg),
-                                      .from_height = height + 1,
-                                      .public = kg->result};
-    slu_keygen_own_share(c);
+    SLU_CHECK(kg->key_count < kg->key_cap);
+    struct slu_committee_key *key = &kg->keys[kg->key_count];
+    struct slu_key_cert *cert = &key->cert;
+    key->from_height = height + 1;
+    key->from_ms = time_ms;
+    cert->attempt = kg->attempt;
+    cert->k = kg->dkg.k;
+    cert->dealers = survivors(kg);
+    cert->key = kg->result;
+    memcpy(cert->sid, kg->dkg.sid, 32);
+    cert->count = 0;
+    for (uint16_t j = 0; j < c->n && cert->count < cert->k + c->f; j++)
+        if (kg->ready & bit(j))
+            cert->signers[cert->count++] = kg->signed_ready[j];
+    slu_keygen_own_share(c, key);
+    slu_keygen_add_key(c);
     kg->phase = SLU_KEYGEN_RESTING;
     kg->changed = true;
     slu_keygen_persist_key(c);
-    slu_fx_trace(c, "event=keygen_done attempt=%u k=%u dealers=%u from_height=%llu", key->attempt,
-                 key->k, count_of(key->dealers), (unsigned long long)key->from_height);
+    slu_fx_trace(c, "event=keygen_done attempt=%u k=%u dealers=%u from_height=%llu", cert->attempt,
+                 cert->k, count_of(cert->dealers), (unsigned long long)key->from_height);
+}
+
+void slu_keygen_add_key(struct slu_core *c)
+{
+    struct slu_committee_key *key = &c->keygen->keys[c->keygen->key_count++];
+    struct slu_seal_key public;
+    memcpy(public.chain_id, c->g->chain_id, 32);
+    memcpy(public.key_id, key->cert.key.key_id, 32);
+    memcpy(public.y, key->cert.key.y, 32);
+    key->opening = slu_opening_key_init(key->memory, &public);
+    SLU_CHECK(key->opening);
+}
+
+int slu_keygen_find(const struct slu_core *c, const uint8_t key_id32[32])
+{
+    for (int i = c->keygen->key_count - 1; i >= 0; i--)
+        if (slu_digest_is(c->keygen->keys[i].cert.key.key_id, key_id32))
+            return i;
+    return -1;
+}
+
+bool slu_keygen_counts(const struct slu_core *c, int number, uint64_t time_ms)
+{
+    const struct slu_keygen *kg = c->keygen;
+    return number >= 0 && (number + 1 == kg->key_count ||
+                           time_ms <= kg->keys[number + 1].from_ms + c->g->params.dedup_window_ms);
 }
 
 /* ---- delivered entries ---- */
@@ -152,6 +203,10 @@ static void on_ready(struct slu_core *c, const struct slu_keygen_entry *entry)
         !slu_digest_is(entry->content, kg->result.ready))
         return;
     kg->ready |= bit(entry->node);
+    struct slu_ready_signature *signer = &kg->signed_ready[entry->node];
+    *signer = (struct slu_ready_signature){.node = entry->node,
+                                           .valid_until_ms = entry->valid_until_ms};
+    memcpy(signer->signature, entry->signature64, 64);
     kg->changed = true;
 }
 
@@ -182,7 +237,8 @@ static void advance(struct slu_core *c, uint64_t height, uint64_t time_ms)
     case SLU_KEYGEN_RESTING:
         if (kg->attempt == 0)
             slu_keygen_begin(c, 1, target, time_ms);
-        else if (kg->key.k < target && time_ms >= kg->began_ms + params->keygen_retry_ms)
+        else if ((!kg->key_count || slu_keygen_newest(kg)->cert.k < target) &&
+                 time_ms >= kg->began_ms + params->keygen_retry_ms)
             slu_keygen_begin(c, kg->attempt + 1, target, time_ms);
         return;
     case SLU_KEYGEN_DEALING:
@@ -196,7 +252,7 @@ static void advance(struct slu_core *c, uint64_t height, uint64_t time_ms)
         return;
     case SLU_KEYGEN_SETTLING:
         if (kg->has_result && count_of(kg->ready) >= kg->dkg.k + c->f)
-            activate(c, height);
+            activate(c, height, time_ms);
         else if (!kg->has_result || over)
             fail(c, time_ms);
         return;
@@ -301,15 +357,20 @@ static void look_at_shares(struct slu_core *c)
     }
 }
 
-void slu_keygen_own_share(struct slu_core *c)
+void slu_keygen_own_share(struct slu_core *c, struct slu_committee_key *key)
 {
     struct slu_keygen *kg = c->keygen;
     if (!c->seal)
         return;
     look_at_shares(c);
-    kg->key.has_share = (kg->key.dealers & ~kg->good) == 0;
-    if (kg->key.has_share)
-        slu_dkg_share(kg->key.x32, &kg->dkg, kg->key.dealers, (const uint8_t(*)[32])kg->shares);
+    key->has_share = (key->cert.dealers & ~kg->good) == 0;
+    if (!key->has_share)
+        return;
+    uint8_t y_i[32];
+    slu_dkg_share(key->x32, &kg->dkg, key->cert.dealers, (const uint8_t(*)[32])kg->shares);
+    /* A wrong share of mine would be evidence against me: better none than one of a flipped bit. */
+    key->has_share = crypto_scalarmult_ristretto255_base(y_i, key->x32) == 0 &&
+                     slu_digest_is(y_i, key->cert.key.y_i[c->self]);
 }
 
 static void settle(struct slu_core *c)
@@ -356,11 +417,25 @@ void slu_keygen_status(const struct slu_core *c, struct slu_keygen_status *statu
                                          .dealt = kg->dealt,
                                          .out = kg->out,
                                          .ready = kg->ready,
-                                         .has_key = kg->key.from_height > 0,
-                                         .has_share = kg->key.has_share,
-                                         .key_k = kg->key.k,
-                                         .key_dealers = kg->key.dealers,
-                                         .key_from_height = kg->key.from_height};
-    memcpy(status->key_id, kg->key.public.key_id, 32);
-    memcpy(status->y, kg->key.public.y, 32);
+                                         .keys = kg->key_count};
+    const struct slu_committee_key *key = slu_keygen_newest(kg);
+    if (!key)
+        return;
+    status->has_key = true;
+    status->has_share = key->has_share;
+    status->key_k = key->cert.k;
+    status->key_dealers = key->cert.dealers;
+    status->key_from_height = key->from_height;
+    memcpy(status->key_id, key->cert.key.key_id, 32);
+    memcpy(status->y, key->cert.key.y, 32);
+}
+
+size_t slu_core_key_cert(const struct slu_core *c, uint16_t number, uint8_t *out)
+{
+    struct slu_writer w = slu_writer_of(out, SLU_KEY_CERT_BYTES_MAX);
+    if (number >= c->keygen->key_count)
+        return 0;
+    slu_key_cert_write(&w, c->g, &c->keygen->keys[number].cert);
+    SLU_CHECK(!w.failed);
+    return slu_writer_len(&w);
 }

@@ -9,7 +9,7 @@
 #include "sluice/error.h"
 
 #define HEAD_BYTES (8u + 1u + 4u + 2u + 2u * 8u + 4u * 8u)
-#define KEY_BYTES  (4u + 2u + 8u + 8u)
+#define KEY_BYTES  (8u + 8u) /* without its certificate */
 
 static void write_dealings(struct slu_core *c, struct slu_writer *w, uint64_t set)
 {
@@ -25,9 +25,9 @@ static struct slu_writer new_record(struct slu_core *c, size_t head, uint64_t de
     return slu_writer_of(slu_fx_take(c, len), len);
 }
 
-static void persist(struct slu_core *c, uint64_t slot, const struct slu_writer *w)
+static void persist(struct slu_core *c, uint64_t slot, uint64_t number, const struct slu_writer *w)
 {
-    struct slu_record_key key = {.kind = SLU_REC_STATE, .a = slot};
+    struct slu_record_key key = {.kind = SLU_REC_STATE, .a = slot, .b = number};
     SLU_CHECK(!w->failed && w->at == w->end);
     slu_fx_persist(c, &key, w->start, slu_writer_len(w), NULL, 0);
 }
@@ -35,7 +35,8 @@ static void persist(struct slu_core *c, uint64_t slot, const struct slu_writer *
 void slu_keygen_persist(struct slu_core *c)
 {
     const struct slu_keygen *kg = c->keygen;
-    struct slu_writer w = new_record(c, HEAD_BYTES + c->n * 8u, kg->dealt);
+    size_t signers = (size_t)__builtin_popcountll(kg->ready) * (8u + 64u);
+    struct slu_writer w = new_record(c, HEAD_BYTES + c->n * 8u + signers, kg->dealt);
     slu_write_u64(&w, kg->height);
     slu_write_u8(&w, (uint8_t)kg->phase);
     slu_write_u32(&w, kg->attempt);
@@ -48,20 +49,25 @@ void slu_keygen_persist(struct slu_core *c)
     slu_write_u64(&w, kg->ready);
     for (uint16_t j = 0; j < c->n; j++)
         slu_write_u64(&w, kg->complained[j]);
+    for (uint16_t j = 0; j < c->n; j++)
+        if (kg->ready >> j & 1) {
+            slu_write_u64(&w, kg->signed_ready[j].valid_until_ms);
+            slu_write_bytes(&w, kg->signed_ready[j].signature, 64);
+        }
     write_dealings(c, &w, kg->dealt);
-    persist(c, SLU_STATE_KEYGEN, &w);
+    persist(c, SLU_STATE_KEYGEN, 0, &w);
 }
 
 void slu_keygen_persist_key(struct slu_core *c)
 {
-    const struct slu_committee_key *key = &c->keygen->key;
-    struct slu_writer w = new_record(c, KEY_BYTES, key->dealers);
-    slu_write_u32(&w, key->attempt);
-    slu_write_u16(&w, key->k);
-    slu_write_u64(&w, key->dealers);
+    const struct slu_committee_key *key = slu_keygen_newest(c->keygen);
+    size_t len = KEY_BYTES + slu_key_cert_bytes(c->g, key->cert.k);
+    struct slu_writer w = new_record(c, len, key->cert.dealers);
     slu_write_u64(&w, key->from_height);
-    write_dealings(c, &w, key->dealers);
-    persist(c, SLU_STATE_KEY, &w);
+    slu_write_u64(&w, key->from_ms);
+    slu_key_cert_write(&w, c->g, &key->cert);
+    write_dealings(c, &w, key->cert.dealers);
+    persist(c, SLU_STATE_KEY, c->keygen->key_count - 1u, &w);
 }
 
 /* ---- boot ---- */
@@ -81,9 +87,10 @@ static int read_dealings(struct slu_core *c, struct slu_reader *r, uint64_t set)
     return slu_reader_done(r) ? SLU_OK : SLU_ERR_CORRUPT;
 }
 
-static int get_state(const struct slu_store *store, uint64_t slot, struct slu_reader *r)
+static int get_state(const struct slu_store *store, uint64_t slot, uint64_t number,
+                     struct slu_reader *r)
 {
-    struct slu_record_key key = {.kind = SLU_REC_STATE, .a = slot};
+    struct slu_record_key key = {.kind = SLU_REC_STATE, .a = slot, .b = number};
     const uint8_t *value;
     size_t len;
     int rc = store->get(store->context, &key, &value, &len);
@@ -97,34 +104,42 @@ static bool attempt_ok(const struct slu_core *c, uint32_t attempt, uint16_t k, u
     return attempt > 0 && k >= 1 && k <= c->n && (c->n == 64 || dealers < UINT64_C(1) << c->n);
 }
 
-static int boot_key(struct slu_core *c, const struct slu_store *store)
+static int boot_key(struct slu_core *c, const struct slu_store *store, uint16_t number)
 {
     struct slu_keygen *kg = c->keygen;
-    struct slu_committee_key *key = &kg->key;
+    struct slu_committee_key *key = &kg->keys[number];
+    struct slu_key_cert *cert = &key->cert;
     struct slu_reader r;
-    int rc = get_state(store, SLU_STATE_KEY, &r);
+    int rc = get_state(store, SLU_STATE_KEY, number, &r);
     if (rc)
-        return rc == SLU_ERR_NOT_FOUND ? SLU_OK : rc;
-    key->attempt = slu_read_u32(&r);
-    key->k = slu_read_u16(&r);
-    key->dealers = slu_read_u64(&r);
+        return rc;
     key->from_height = slu_read_u64(&r);
-    if (r.failed || !attempt_ok(c, key->attempt, key->k, key->dealers))
+    key->from_ms = slu_read_u64(&r);
+    if (r.failed || slu_key_cert_read(&r, c->g, cert) ||
+        !attempt_ok(c, cert->attempt, cert->k, cert->dealers))
         return SLU_ERR_CORRUPT;
-    slu_keygen_begin(c, key->attempt, key->k, 0);
-    rc = read_dealings(c, &r, key->dealers);
-    if (!rc && slu_dkg_result(&key->public, &kg->dkg, key->dealers, kg->read))
-        rc = SLU_ERR_CORRUPT;
-    if (!rc)
-        slu_keygen_own_share(c);
-    return rc;
+    slu_keygen_begin(c, cert->attempt, cert->k, 0);
+    rc = read_dealings(c, &r, cert->dealers);
+    if (rc)
+        return rc;
+    slu_keygen_own_share(c, key);
+    slu_keygen_add_key(c);
+    return SLU_OK;
+}
+
+static int boot_keys(struct slu_core *c, const struct slu_store *store)
+{
+    int rc = SLU_OK;
+    for (uint16_t number = 0; number < c->keygen->key_cap && !rc; number++)
+        rc = boot_key(c, store, number);
+    return rc == SLU_ERR_NOT_FOUND ? SLU_OK : rc;
 }
 
 static int boot_attempt(struct slu_core *c, const struct slu_store *store)
 {
     struct slu_keygen *kg = c->keygen;
     struct slu_reader r;
-    int rc = get_state(store, SLU_STATE_KEYGEN, &r);
+    int rc = get_state(store, SLU_STATE_KEYGEN, 0, &r);
     if (rc)
         return rc == SLU_ERR_NOT_FOUND ? SLU_OK : rc;
     uint64_t height = slu_read_u64(&r);
@@ -144,6 +159,12 @@ static int boot_attempt(struct slu_core *c, const struct slu_store *store)
     kg->ready = slu_read_u64(&r);
     for (uint16_t j = 0; j < c->n; j++)
         kg->complained[j] = slu_read_u64(&r);
+    for (uint16_t j = 0; j < c->n; j++)
+        if (kg->ready >> j & 1) {
+            kg->signed_ready[j].node = j;
+            kg->signed_ready[j].valid_until_ms = slu_read_u64(&r);
+            slu_read_copy(&r, kg->signed_ready[j].signature, 64);
+        }
     rc = read_dealings(c, &r, dealt);
     uint64_t survivors = dealt & ~kg->out;
     kg->has_result = phase != SLU_KEYGEN_DEALING && __builtin_popcountll(survivors) >= c->q &&
@@ -154,6 +175,6 @@ static int boot_attempt(struct slu_core *c, const struct slu_store *store)
 
 int slu_keygen_boot(struct slu_core *c, const struct slu_store *store)
 {
-    int rc = boot_key(c, store);
+    int rc = boot_keys(c, store);
     return rc ? rc : boot_attempt(c, store);
 }

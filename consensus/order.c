@@ -21,6 +21,7 @@ struct planned {
 struct inbox_item {
     struct slu_inbox_tuple tuple;
     uint8_t outcome; /* slu_drop */
+    uint32_t index;  /* of an entry */
 };
 
 struct slu_order {
@@ -28,11 +29,14 @@ struct slu_order {
     struct inbox_item *inbox; /* evidence, then what is due: inbox_max */
     uint32_t inbox_count;
     uint32_t forced, evidence; /* of them delivered */
-    uint32_t *letters;         /* places in `inbox` of messages of the key generation: read first */
+    uint32_t *letters;         /* places in `inbox` of what the core itself reads, first: messages of
+                                * the key generation and sealed entries */
     uint32_t letter_count;
+    struct slu_sealed_entry *waited; /* sealed entries that are due now: read next */
+    uint32_t waited_count, waited_index; /* index of the first's opening */
     struct slu_block block;
     struct planned *plan;          /* entries_per_block_max: a batch has at least one transaction */
-    uint32_t planned, asked, done; /* the latter two count letters, then batches */
+    uint32_t planned, asked, done; /* the latter two count letters, what waited, batches */
     uint32_t asked_bytes;
     uint32_t entries, drops, ids;
     uint8_t *ids_bytes;   /* ids x (id32, u32 outcome): entries, drops, queued ids known before */
@@ -54,7 +58,8 @@ size_t slu_order_bytes(const struct slu_genesis *g)
     return sizeof(struct slu_order) +
            inbox_max(g) * (sizeof(struct inbox_item) + sizeof(uint32_t)) +
            entries * (sizeof(struct planned) + IDS_ENTRY_BYTES + SLU_DELIVERED_DROP_BYTES) +
-           (size_t)g->n * g->params.lane_window_batches * sizeof(uint32_t) + 192;
+           (size_t)g->n * g->params.lane_window_batches * sizeof(uint32_t) +
+           slu_due_count_max(g) * sizeof(struct slu_sealed_entry) + 192;
 }
 
 void slu_order_init(struct slu_core *c, struct slu_arena *arena)
@@ -65,7 +70,8 @@ void slu_order_init(struct slu_core *c, struct slu_arena *arena)
     SLU_CHECK(o);
     o->inbox = slu_arena_take(arena, inbox_max(c->g) * sizeof *o->inbox);
     o->letters = slu_arena_take(arena, inbox_max(c->g) * sizeof *o->letters);
-    SLU_CHECK(o->inbox && o->letters);
+    o->waited = slu_arena_take(arena, slu_due_count_max(c->g) * sizeof *o->waited);
+    SLU_CHECK(o->inbox && o->letters && o->waited);
     o->plan = slu_arena_take(arena, entries * sizeof *o->plan);
     o->ids_bytes = slu_arena_take(arena, entries * IDS_ENTRY_BYTES);
     o->drops_bytes = slu_arena_take(arena, entries * SLU_DELIVERED_DROP_BYTES);
@@ -130,7 +136,13 @@ static uint32_t to_read(const struct slu_order *o, uint32_t index, struct slu_re
         memcpy(key->digest, t->id, 32);
         return SLU_RELAY_BYTES + t->bytes;
     }
-    const struct planned *p = &o->plan[index - o->letter_count];
+    index -= o->letter_count;
+    if (index < o->waited_count) {
+        const struct slu_sealed_entry *e = &o->waited[index];
+        *key = (struct slu_record_key){.kind = SLU_REC_CALENDAR, .a = e->height, .b = e->index};
+        return SLU_WAITING_HEAD_BYTES + e->bytes;
+    }
+    const struct planned *p = &o->plan[index - o->waited_count];
     *key = (struct slu_record_key){.kind = SLU_REC_BATCH, .a = p->ref.lane, .b = p->ref.position};
     memcpy(key->digest, p->ref.digest, 32);
     return SLU_SIGNED_HEADER_BYTES + p->bytes;
@@ -138,7 +150,7 @@ static uint32_t to_read(const struct slu_order *o, uint32_t index, struct slu_re
 
 static uint32_t reads(const struct slu_order *o)
 {
-    return o->letter_count + o->planned;
+    return o->letter_count + o->waited_count + o->planned;
 }
 
 static void ask(struct slu_core *c)
@@ -205,6 +217,8 @@ static void deliver_tx(struct slu_core *c, uint32_t batch, uint32_t index, const
         reason = SLU_DROP_DUPLICATE;
     if (reason == SLU_DROP_NONE && c->dedup.count >= c->g->params.dedup_entries_max)
         reason = SLU_DROP_WINDOW_FULL;
+    if (reason == SLU_DROP_NONE && tx->kind == SLU_TX_SEALED)
+        reason = slu_sealing_order(c, o->plan[batch].ref.lane, tx, id, o->entries);
     if (reason == SLU_DROP_NONE) {
         remember(c, id);
         slu_queue_mark_done(c, id);
@@ -224,9 +238,19 @@ static void deliver_batch(struct slu_core *c, uint32_t batch, const uint8_t *pay
 {
     uint32_t txs = c->order->plan[batch].ref.txs, at = 0;
     struct slu_reader r = slu_reader_of(payload, len);
-    struct slu_tx tx;
-    while (at < txs && slu_tx_read(&r, &tx))
-        deliver_tx(c, batch, at++, &tx);
+    struct slu_tx ahead[SLU_SEALING_AHEAD];
+    for (bool whole = true; whole && at < txs;) {
+        uint32_t count = 0, sealed = 0;
+        while (whole && count < SLU_SEALING_AHEAD && at + count < txs) {
+            whole = slu_tx_read(&r, &ahead[count]);
+            sealed += whole && ahead[count].kind == SLU_TX_SEALED;
+            count += whole;
+        }
+        if (sealed > 0)
+            slu_sealing_look_ahead(c, c->order->plan[batch].ref.lane, ahead, count);
+        for (uint32_t i = 0; i < count; i++)
+            deliver_tx(c, batch, at++, &ahead[i]);
+    }
     for (; at < txs; at++)
         note_drop(c, batch, at, SLU_DROP_MALFORMED);
 }
@@ -299,6 +323,27 @@ static void mark_known(struct slu_core *c, uint64_t height)
     }
 }
 
+static bool is_sealed(const struct slu_inbox_tuple *tuple)
+{
+    return tuple->kind == SLU_INBOX_FORCED && tuple->offence != SLU_FORCED_PLAIN;
+}
+
+static bool is_locked(const struct slu_inbox_tuple *tuple)
+{
+    return tuple->kind == SLU_INBOX_FORCED && tuple->offence == SLU_FORCED_LOCKED;
+}
+
+/* One that was delivered before has its outcome; one without room has none but this. */
+static void skip(struct slu_core *c, const struct inbox_item *item)
+{
+    c->stats.forced_skipped++;
+    if (item->outcome == SLU_DROP_DUPLICATE)
+        return;
+    c->stats.txs_dropped[item->outcome]++;
+    note_id(c->order, item->tuple.id, OUTCOME_DROPPED | item->outcome);
+    slu_order_note_dropped(c, item->tuple.id, c->order->block.height, item->outcome);
+}
+
 static void deliver_inbox(struct slu_core *c)
 {
     struct slu_order *o = c->order;
@@ -311,21 +356,58 @@ static void deliver_inbox(struct slu_core *c)
         struct inbox_item *item = &o->inbox[i];
         if (item->outcome == SLU_DROP_NONE && c->dedup.count == c->dedup.cap)
             item->outcome = SLU_DROP_WINDOW_FULL;
+        if (item->outcome == SLU_DROP_NONE && is_locked(&item->tuple) &&
+            !slu_sealing_keep_forced(c, item->tuple.bytes))
+            item->outcome = SLU_DROP_CALENDAR_FULL;
         if (item->outcome != SLU_DROP_NONE) {
-            c->stats.forced_skipped++;
+            skip(c, item);
             continue;
         }
         remember(c, item->tuple.id);
-        note_id(o, item->tuple.id, o->entries++);
-        if (item->tuple.kind == SLU_INBOX_FORCED)
-            o->forced++;
-        else if (item->tuple.kind == SLU_INBOX_EVIDENCE)
-            o->evidence++;
-        else
+        item->index = o->entries++;
+        note_id(o, item->tuple.id, item->index);
+        o->forced += item->tuple.kind == SLU_INBOX_FORCED;
+        o->evidence += item->tuple.kind == SLU_INBOX_EVIDENCE;
+        if (item->tuple.kind == SLU_INBOX_KEYGEN || is_sealed(&item->tuple))
             o->letters[o->letter_count++] = i;
     }
     c->stats.forced_delivered += o->forced;
     c->stats.evidence_delivered += o->evidence;
+}
+
+/* One that the core itself reads. */
+static void deliver_letter(struct slu_core *c, const struct inbox_item *item,
+                           const uint8_t *envelope, size_t len)
+{
+    struct slu_reader r = slu_reader_of(envelope, len);
+    struct slu_tx tx;
+    if (item->tuple.kind == SLU_INBOX_KEYGEN) {
+        slu_keygen_deliver(c, c->order->block.height, envelope, len);
+        return;
+    }
+    SLU_CHECK(slu_tx_read(&r, &tx)); /* it was taken in for its form */
+    slu_sealing_order_forced(c, &tx, item->tuple.id, item->index);
+}
+
+/* ---- sealed entries that waited and are due now ---- */
+
+static void gather_waited(struct slu_core *c)
+{
+    struct slu_order *o = c->order;
+    o->waited_count = 0;
+    o->waited_index = o->entries;
+    while (slu_sealing_next(c, &o->waited[o->waited_count]))
+        o->waited_count++;
+    o->entries += o->waited_count;
+}
+
+static void deliver_waited(struct slu_core *c, uint32_t at, const uint8_t *envelope, size_t len)
+{
+    const struct slu_order *o = c->order;
+    struct slu_reader r = slu_reader_of(envelope, len);
+    struct slu_tx tx;
+    SLU_CHECK(slu_tx_read(&r, &tx));
+    slu_sealing_due(c, &o->waited[at], &tx, o->waited_index + at);
 }
 
 /* ---- a block from start to end ---- */
@@ -335,7 +417,8 @@ static void persist_delivered(struct slu_core *c)
     struct slu_order *o = c->order;
     size_t cap = SLU_DELIVERED_HEAD_BYTES + (size_t)o->inbox_count * SLU_DELIVERED_INBOX_BYTES +
                  (size_t)o->planned * SLU_DELIVERED_BATCH_BYTES +
-                 (size_t)o->drops * SLU_DELIVERED_DROP_BYTES;
+                 (size_t)o->drops * SLU_DELIVERED_DROP_BYTES +
+                 (size_t)slu_opener_count(c) * SLU_DELIVERED_DUE_BYTES;
     struct slu_writer w = slu_writer_of(slu_fx_take(c, cap), cap);
     slu_write_bytes(&w, o->block.digest, 32);
     slu_write_u64(&w, o->block.height);
@@ -344,6 +427,7 @@ static void persist_delivered(struct slu_core *c)
     slu_write_u32(&w, o->inbox_count);
     slu_write_u32(&w, o->planned);
     slu_write_u32(&w, o->drops);
+    slu_write_u32(&w, slu_opener_count(c));
     for (uint32_t i = 0; i < o->inbox_count; i++) {
         slu_inbox_tuple_write(&w, &o->inbox[i].tuple);
         slu_write_u8(&w, o->inbox[i].outcome);
@@ -356,6 +440,13 @@ static void persist_delivered(struct slu_core *c)
         slu_write_u32(&w, ref->txs);
     }
     slu_write_bytes(&w, o->drops_bytes, (size_t)o->drops * SLU_DELIVERED_DROP_BYTES);
+    for (uint32_t i = 0; i < slu_opener_count(c); i++) {
+        const struct slu_due *due = slu_opener_due(c, i);
+        slu_write_bytes(&w, due->e.id, 32);
+        slu_write_u64(&w, due->e.height);
+        slu_write_u32(&w, due->e.index);
+        slu_write_u32(&w, due->index);
+    }
     SLU_CHECK(!w.failed && w.at == w.end);
     struct slu_record_key key = {.kind = SLU_REC_DELIVERED, .a = o->block.height};
     slu_fx_persist(c, &key, w.start, cap, NULL, 0);
@@ -394,6 +485,7 @@ static void finish(struct slu_core *c)
     slu_own_delivered(c, c->delivered.cut[c->self].position);
     o->next_tag += reads(o);
     o->active = false;
+    slu_opener_close(c);
     slu_keygen_speak(c);
 }
 
@@ -401,14 +493,18 @@ static bool start_next(struct slu_core *c)
 {
     struct slu_order *o = c->order;
     const struct slu_block *next = slu_chain_final_at(c, c->delivered.height + 1);
-    if (!next || !plan_block(c, next) || !slu_queue_ready(c, next->height))
+    if (!next || !slu_opener_has_room(c, next->height) || !plan_block(c, next) ||
+        !slu_queue_ready(c, next->height))
         return false;
     o->block = *next;
     o->active = true;
     o->asked = o->done = o->asked_bytes = 0;
     o->entries = o->drops = o->ids = 0;
     expire(c, next->time_ms);
+    slu_opener_begin(c, next);
+    slu_sealing_begin(c, next->height, next->time_ms);
     deliver_inbox(c);
+    gather_waited(c);
     return true;
 }
 
@@ -441,11 +537,16 @@ void slu_order_on_body(struct slu_core *c, const struct slu_event *event)
         /* The caller's disk lost it: a damaged store stops the node before this can happen. */
         SLU_CHECK(!"a held body is readable");
     }
+    const uint8_t *record = event->body.record;
+    uint32_t waited = o->letter_count + o->waited_count;
     if (o->done < o->letter_count)
-        slu_keygen_deliver(c, o->block.height, event->body.record + SLU_RELAY_BYTES,
-                           bytes - SLU_RELAY_BYTES);
+        deliver_letter(c, &o->inbox[o->letters[o->done]], record + SLU_RELAY_BYTES,
+                       bytes - SLU_RELAY_BYTES);
+    else if (o->done < waited)
+        deliver_waited(c, o->done - o->letter_count, record + SLU_WAITING_HEAD_BYTES,
+                       bytes - SLU_WAITING_HEAD_BYTES);
     else
-        deliver_batch(c, o->done - o->letter_count, event->body.record + SLU_SIGNED_HEADER_BYTES,
+        deliver_batch(c, o->done - waited, record + SLU_SIGNED_HEADER_BYTES,
                       bytes - SLU_SIGNED_HEADER_BYTES);
     o->asked_bytes -= bytes;
     o->done++;
@@ -474,50 +575,4 @@ int slu_order_restore_ids(struct slu_core *c, const struct slu_block *block, boo
             return SLU_ERR_CORRUPT;
     }
     return SLU_OK;
-}
-
-/* ---- reading delivered records ---- */
-
-int slu_delivered_open(struct slu_delivered *record, const uint8_t *bytes, size_t len)
-{
-    struct slu_reader r = slu_reader_of(bytes, len);
-    slu_read_copy(&r, record->block, 32);
-    record->height = slu_read_u64(&r);
-    record->time_ms = slu_read_u64(&r);
-    record->entries = slu_read_u32(&r);
-    record->inbox_count = slu_read_u32(&r);
-    record->batch_count = slu_read_u32(&r);
-    record->drop_count = slu_read_u32(&r);
-    size_t inbox = (size_t)record->inbox_count * SLU_DELIVERED_INBOX_BYTES;
-    size_t batches = (size_t)record->batch_count * SLU_DELIVERED_BATCH_BYTES;
-    size_t drops = (size_t)record->drop_count * SLU_DELIVERED_DROP_BYTES;
-    if (r.failed || slu_reader_left(&r) != inbox + batches + drops)
-        return SLU_ERR_MALFORMED;
-    record->inbox = slu_reader_of(r.at, inbox);
-    record->batches = slu_reader_of(r.at + inbox, batches);
-    record->drops = slu_reader_of(r.at + inbox + batches, drops);
-    return SLU_OK;
-}
-
-void slu_delivered_next_inbox(struct slu_delivered *record, struct slu_delivered_inbox *item)
-{
-    const uint8_t *tuple = slu_read_bytes(&record->inbox, SLU_INBOX_TUPLE_BYTES);
-    SLU_CHECK(tuple);
-    slu_inbox_tuple_at(tuple, 0, &item->tuple);
-    item->outcome = slu_read_u8(&record->inbox);
-}
-
-void slu_delivered_next_batch(struct slu_delivered *record, struct slu_delivered_batch *batch)
-{
-    batch->lane = slu_read_u16(&record->batches);
-    batch->position = slu_read_u64(&record->batches);
-    slu_read_copy(&record->batches, batch->digest, 32);
-    batch->txs = slu_read_u32(&record->batches);
-}
-
-void slu_delivered_next_drop(struct slu_delivered *record, struct slu_delivered_drop *drop)
-{
-    drop->batch = slu_read_u32(&record->drops);
-    drop->tx = slu_read_u32(&record->drops);
-    drop->reason = slu_read_u8(&record->drops);
 }

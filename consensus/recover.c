@@ -351,8 +351,13 @@ int slu_core_boot(struct slu_core *c, const struct slu_store *store, bool first_
     if (rc)
         return rc;
     rc = slu_keygen_boot(c, store);
+    if (!rc)
+        rc = slu_opener_boot(c, store);
+    if (!rc)
+        rc = slu_sealing_boot(c, store);
     if (rc)
         return rc;
+    slu_opener_booted(c);
     c->finals_top = c->delivered.height;
     for (uint16_t l = 0; l < c->n; l++)
         slu_lane_delivered(c, l, &c->delivered.cut[l]);

@@ -162,6 +162,8 @@ bool slu_report_has_new(const struct slu_core *c, const struct slu_block *base)
     }
     if (base->tail.height > base->height || slu_inbox_has_new(c, base))
         return true; /* forced entries are due at the heights to come, or wait to be queued */
+    if (slu_sealing_has_new(c, base))
+        return true;
     return base->height > 0 && c->clock_ms > base->time_ms + 5000;
 }
 

@@ -8,7 +8,8 @@
 #define RUNS_MAX 8u /* messages of final blocks per fetch */
 #define ENOUGH   1  /* a visitor's way to say stop; not an error */
 
-struct batches {
+/* Records that go out one message each, until it is enough. */
+struct series {
     slu_serve_sink sink;
     void *sink_context;
     size_t sent_bytes;
@@ -32,7 +33,7 @@ struct run {
 static int visit_batch(void *context, const struct slu_record_key *key, const uint8_t *value,
                        size_t len)
 {
-    struct batches *b = context;
+    struct series *b = context;
     (void)key;
     if (len < SLU_SIGNED_HEADER_BYTES)
         return SLU_ERR_CORRUPT;
@@ -221,6 +222,30 @@ static int serve_item(const struct slu_store *store, const struct slu_fetch *fet
     return SLU_OK;
 }
 
+static int visit_shares(void *context, const struct slu_record_key *key, const uint8_t *value,
+                        size_t len)
+{
+    struct series *b = context;
+    (void)key;
+    b->sink(b->sink_context, SLU_MSG_SHARES, value, len, NULL, 0);
+    b->sent_bytes += len;
+    return b->sent_bytes >= SLU_SERVE_BYTES_MAX ? ENOUGH : SLU_OK;
+}
+
+/* This node's own shares of the heights from..to. */
+static int serve_shares(const struct slu_store *store, const struct slu_fetch *fetch,
+                        slu_serve_sink sink, void *sink_context)
+{
+    struct series batches = {.sink = sink, .sink_context = sink_context};
+    struct slu_record_key from = {.kind = SLU_REC_SHARES, .a = fetch->from};
+    struct slu_record_key to = {.kind = SLU_REC_SHARES, .a = fetch->to};
+    if (fetch->to < fetch->from || fetch->to - fetch->from >= SLU_OPENING_HEIGHTS)
+        to.a = fetch->from + SLU_OPENING_HEIGHTS - 1;
+    to.a++;
+    int rc = store->scan(store->context, &from, &to, visit_shares, &batches);
+    return rc < 0 ? rc : SLU_OK;
+}
+
 int slu_serve(const struct slu_store *store, const struct slu_genesis *genesis,
               const struct slu_fetch *fetch, slu_serve_sink sink, void *sink_context)
 {
@@ -229,10 +254,12 @@ int slu_serve(const struct slu_store *store, const struct slu_genesis *genesis,
                          : serve_finals(store, genesis, fetch->from, sink, sink_context);
     if (fetch->what == SLU_FETCH_ITEM)
         return serve_item(store, fetch, sink, sink_context);
+    if (fetch->what == SLU_FETCH_SHARES)
+        return serve_shares(store, fetch, sink, sink_context);
     if (fetch->what != SLU_FETCH_BATCHES)
         return SLU_OK;
     /* All forks of a position are sent: the asker's chain of digests picks. */
-    struct batches batches = {.sink = sink, .sink_context = sink_context};
+    struct series batches = {.sink = sink, .sink_context = sink_context};
     struct slu_record_key from = {.kind = SLU_REC_BATCH, .a = fetch->lane, .b = fetch->from};
     struct slu_record_key to = {.kind = SLU_REC_BATCH, .a = fetch->lane, .b = fetch->to};
     if (fetch->to == UINT64_MAX || fetch->to - fetch->from >= SLU_LANE_WINDOW_BATCHES_CAP)

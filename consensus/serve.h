@@ -13,7 +13,7 @@
 typedef void (*slu_serve_sink)(void *context, uint8_t message_kind, const uint8_t *body,
                                size_t body_len, const uint8_t *payload, size_t payload_len);
 
-/** Answers `fetch` (BATCHES, FINALS or ITEM) with zero or more messages. Errors: IO, CORRUPT (the store's);
+/** Answers `fetch` (BATCHES, FINALS, ITEM or SHARES) with zero or more messages. Errors: IO, CORRUPT (the store's);
  * what is not there is simply not answered. */
 SLU_MUST_USE int slu_serve(const struct slu_store *store, const struct slu_genesis *genesis,
                            const struct slu_fetch *fetch, slu_serve_sink sink, void *sink_context);

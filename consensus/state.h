@@ -1,8 +1,8 @@
 /* The inside of the core: one struct, in the order of the stations. Private to consensus/; every
  * other room uses core.h. Each station's functions stand under its name; the .c files have the rules.
  *
- *     submit -> lane -> ack --> report -> view -> chain -> order -> keygen
- *                 \     inbox ----^        queue ---^------^
+ *     submit -> lane -> ack --> report -> view -> chain -> order -> keygen, sealing -> opener
+ *                 \     inbox ----^        queue ---^------^             (calendar)
  *                  \__________ fetch __________/           (keygen speaks through the inbox)
  */
 #ifndef SLU_CONSENSUS_STATE_H
@@ -13,6 +13,7 @@
 #include "consensus/core.h"
 #include "consensus/idset.h"
 #include "consensus/keygen.h"
+#include "consensus/opener.h"
 
 #define SLU_NONE UINT32_MAX
 
@@ -292,7 +293,11 @@ struct slu_core {
     struct slu_order *order;
     bool order_wanted;          /* a block may have become deliverable */
 
+    /* sealed entries */
     struct slu_keygen *keygen;
+    struct slu_calendar calendar;
+    struct slu_sealing sealing;
+    struct slu_opener opener;
 
     /* rejoin (recover.c) */
     bool rejoining;
@@ -332,6 +337,8 @@ void slu_fx_trace(struct slu_core *c, const char *format, ...)
 /** relay->content must stay valid until the turn was executed. */
 void slu_fx_send_relay(struct slu_core *c, uint16_t to, const struct slu_relay *relay);
 uint8_t *slu_fx_take(struct slu_core *c, size_t bytes);
+/** Counts arithmetic, in units of about 0.1 ms: a turn ends after SLU_REVEAL_OPS of it. */
+void slu_fx_work(struct slu_core *c, uint32_t ops);
 struct slu_effect *slu_fx_add(struct slu_core *c, enum slu_effect_kind kind);
 
 /* submit.c: own transactions, own batches */
@@ -470,6 +477,11 @@ void slu_evidence_turn(struct slu_core *c);
 void slu_evidence_on_vote(struct slu_core *c, const struct slu_view_slot *slot,
                           enum slu_vote_kind kind, uint16_t node, const uint8_t block32[32],
                           const uint8_t signature64[64]);
+
+/** Evidence of a SHARES message whose proof failed, under this key, for this list. */
+void slu_evidence_wrong_share_of(struct slu_core *c, const struct slu_key_cert *cert,
+                                 const struct slu_signed_shares *shares,
+                                 const uint8_t ids_hash32[32], const uint8_t (*r32)[32]);
 
 /* block.c: the pure computation */
 bool slu_block_compute(struct slu_core *c, struct slu_block *out, const struct slu_block *parent,

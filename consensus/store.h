@@ -19,7 +19,11 @@ enum slu_record_kind {
     SLU_REC_DELIVERED = 6, /* a: height; the delivered record (consensus/order.h) */
     SLU_REC_IDS = 7,       /* a: height; u32 count, then count of (id32, u32 outcome) */
     SLU_REC_INBOX = 8,     /* a: valid_until, b: 0, digest: the item's id; RELAY body, then content */
-    SLU_REC_KINDS = 9
+    SLU_REC_CALENDAR = 9,  /* a, b: ordered at height and index; u16 owner lane, the envelope */
+    SLU_REC_DUE = 10,      /* a, b: to be opened at height and index; where ordered, the envelope */
+    SLU_REC_SHARES = 11,   /* a: height, b: first; my own SHARES message */
+    SLU_REC_OPENED = 12,   /* a: height; what was due at it (consensus/opened.h) */
+    SLU_REC_KINDS = 13
 };
 
 /** Whether keys of this kind have their digest. */
@@ -35,7 +39,7 @@ enum slu_state_slot {
     SLU_STATE_FREEZE = 2,   /* b: lane; u32 incarnation below which I ack nothing, nonce32 */
     SLU_STATE_STARTED = 3,  /* written by the first start: this disk has the node's whole history */
     SLU_STATE_KEYGEN = 4,   /* the key generation, as of a delivered height */
-    SLU_STATE_KEY = 5,      /* the newest committee key, with its dealings */
+    SLU_STATE_KEY = 5,      /* b: number; a committee key, with its certificate and dealings */
 };
 
 /** Records sort by (kind, a, b, digest). `digest` is zero for every kind but BATCH and INBOX. */

@@ -79,6 +79,8 @@ static uint8_t admit(struct slu_core *c, const struct slu_tx *tx, struct slu_adm
     if (slu_idset_find(&c->dedup, out->id))
         return SLU_ADMIT_KNOWN;
     enum slu_drop drop = slu_tx_check(c->g, tx, c->delivered.time_ms);
+    if (drop == SLU_DROP_NONE && tx->kind == SLU_TX_SEALED)
+        drop = slu_sealing_admit(c, tx, c->self);
     if (drop != SLU_DROP_NONE) {
         c->stats.txs_refused[drop]++;
         return (uint8_t)(SLU_ADMIT_DROP + drop);

@@ -57,9 +57,10 @@ static uint64_t silence_ms(const struct slu_core *c, uint16_t node)
  * the longest silent. */
 static bool skipped_before(const struct slu_core *c, uint16_t j, uint16_t leader)
 {
-    bool j_slashed = c->slashed >> j & 1, slashed = c->slashed >> leader & 1;
+    /* Not bool: gcc 12 with -fsanitize=undefined finds two equal bits unequal. */
+    uint64_t j_slashed = c->slashed >> j & 1, slashed = c->slashed >> leader & 1;
     if (j_slashed != slashed)
-        return j_slashed;
+        return j_slashed == 1;
     uint64_t other = silence_ms(c, j), silent = silence_ms(c, leader);
     if (slashed || other == silent)
         return j < leader;

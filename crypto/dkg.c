@@ -332,11 +332,26 @@ enum slu_dkg_verdict slu_dkg_judge(const struct slu_dkg *dkg, const struct slu_d
 
 /* ---- outcome ---- */
 
+void slu_dkg_name(struct slu_dkg_key *key, const struct slu_dkg *dkg, uint64_t dealers)
+{
+    uint8_t bytes8[8];
+    struct slu_writer w = slu_writer_of(bytes8, sizeof bytes8);
+    struct slu_hash hash;
+    slu_write_u64(&w, dealers);
+    slu_hash_begin(&hash, "dkg-ready", dkg->chain_id);
+    slu_hash_add(&hash, dkg->sid, 32);
+    slu_hash_add(&hash, bytes8, sizeof bytes8);
+    slu_hash_add(&hash, key->y, 32);
+    slu_hash_add(&hash, key->y_i, 32 * (size_t)dkg->n);
+    slu_hash_end(&hash, key->ready);
+    slu_seal_key_id(key->key_id, dkg->chain_id, key->y, dkg->sid);
+}
+
 int slu_dkg_result(struct slu_dkg_key *out, const struct slu_dkg *dkg, uint64_t dealers,
                    const struct slu_dkg_dealing *dealings)
 {
     struct slu_point sums[SLU_NODES_MAX];
-    uint8_t inverse[32], bytes8[8];
+    uint8_t inverse[32];
     if (!dealers || (dkg->n < 64 && dealers >> dkg->n))
         return SLU_ERR_MALFORMED;
     for (uint16_t m = 0; m < dkg->k; m++) {
@@ -353,23 +368,14 @@ int slu_dkg_result(struct slu_dkg_key *out, const struct slu_dkg *dkg, uint64_t 
     *out = (struct slu_dkg_key){0};
     slu_ristretto_write(out->y, &sums[0]);
     slu_share_divisor_inverse(inverse, dkg->n);
-    struct slu_writer w = slu_writer_of(bytes8, sizeof bytes8);
-    slu_write_u64(&w, dealers);
-    struct slu_hash hash;
-    slu_hash_begin(&hash, "dkg-ready", dkg->chain_id);
-    slu_hash_add(&hash, dkg->sid, 32);
-    slu_hash_add(&hash, bytes8, sizeof bytes8);
-    slu_hash_add(&hash, out->y, 32);
     bool identity = sodium_is_zero(out->y, 32);
     for (uint16_t i = 0; i < dkg->n; i++) {
         struct slu_point y_i;
         evaluate_commitments(&y_i, sums, dkg->k, i, inverse);
         slu_ristretto_write(out->y_i[i], &y_i);
         identity |= sodium_is_zero(out->y_i[i], 32);
-        slu_hash_add(&hash, out->y_i[i], 32);
     }
-    slu_hash_end(&hash, out->ready);
-    slu_seal_key_id(out->key_id, dkg->chain_id, out->y, dkg->sid);
+    slu_dkg_name(out, dkg, dealers);
     return identity ? SLU_ERR_MALFORMED : SLU_OK;
 }
 

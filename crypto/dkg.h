@@ -100,6 +100,8 @@ enum slu_dkg_verdict slu_dkg_judge(const struct slu_dkg *dkg, const struct slu_d
  * or a sum that is the identity, which nobody can bring about). */
 SLU_MUST_USE int slu_dkg_result(struct slu_dkg_key *out, const struct slu_dkg *dkg,
                                 uint64_t dealers, const struct slu_dkg_dealing *dealings);
+/** key_id and the READY hash of what `dealers` made, from y and every y_i, which are set. */
+void slu_dkg_name(struct slu_dkg_key *key, const struct slu_dkg *dkg, uint64_t dealers);
 /** x_i from node i's opened shares of the same dealers, `shares32` at the dealer's index. */
 void slu_dkg_share(uint8_t x_i32[32], const struct slu_dkg *dkg, uint64_t dealers,
                    const uint8_t (*shares32)[32]);

@@ -24,10 +24,15 @@ size_t slu_fixed_base_bytes(unsigned window_bits)
 
 struct slu_fixed_base *slu_fixed_base_new(const struct slu_point *base, unsigned window_bits)
 {
+    void *memory = malloc(slu_fixed_base_bytes(window_bits));
+    return memory ? slu_fixed_base_init(memory, base, window_bits) : NULL;
+}
+
+struct slu_fixed_base *slu_fixed_base_init(void *memory, const struct slu_point *base,
+                                           unsigned window_bits)
+{
     SLU_CHECK(window_bits >= SLU_WINDOW_BITS_MIN && window_bits <= SLU_WINDOW_BITS_MAX);
-    struct slu_fixed_base *table = malloc(slu_fixed_base_bytes(window_bits));
-    if (!table)
-        return NULL;
+    struct slu_fixed_base *table = memory;
     table->window_bits = window_bits;
     table->windows = windows_of(window_bits);
     table->half = (size_t)1 << (window_bits - 1);

@@ -35,6 +35,9 @@ struct slu_fixed_base *slu_fixed_base_new(const struct slu_point *base, unsigned
 void slu_fixed_base_free(struct slu_fixed_base *table);
 /** What a table of `window_bits` takes. */
 size_t slu_fixed_base_bytes(unsigned window_bits);
+/** The same in memory of slu_fixed_base_bytes that the caller owns (16-byte aligned). */
+struct slu_fixed_base *slu_fixed_base_init(void *memory, const struct slu_point *base,
+                                           unsigned window_bits);
 
 /** The digits of `scalar32` (little-endian, below 2^253) for `table`; starts fetching its entries.
  */

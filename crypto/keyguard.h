@@ -25,6 +25,7 @@ enum slu_role {
     SLU_ROLE_HOLD,    /* an inbox item that it holds */
     SLU_ROLE_RECEIPT, /* the same, to a client */
     SLU_ROLE_KEYGEN,  /* a message of the key generation */
+    SLU_ROLE_SHARES,  /* decryption shares of a final block */
     SLU_ROLE_LINK,
 };
 

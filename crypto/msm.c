@@ -119,12 +119,22 @@ struct slu_msm_work {
     struct slu_msm_term terms[];
 };
 
+size_t slu_msm_work_bytes(size_t terms_max)
+{
+    return sizeof(struct slu_msm_work) + terms_max * sizeof(struct slu_msm_term);
+}
+
+struct slu_msm_work *slu_msm_work_init(void *memory, size_t terms_max)
+{
+    struct slu_msm_work *work = memory;
+    work->terms_max = terms_max;
+    return work;
+}
+
 struct slu_msm_work *slu_msm_work_new(size_t terms_max)
 {
-    struct slu_msm_work *work = malloc(sizeof *work + terms_max * sizeof *work->terms);
-    if (work)
-        work->terms_max = terms_max;
-    return work;
+    void *memory = malloc(slu_msm_work_bytes(terms_max));
+    return memory ? slu_msm_work_init(memory, terms_max) : NULL;
 }
 
 void slu_msm_work_free(struct slu_msm_work *work)

@@ -51,6 +51,9 @@ struct slu_msm_work;
 /** Room for slu_msm_many of up to `terms_max` terms (160 bytes each). NULL when memory is refused.
  */
 struct slu_msm_work *slu_msm_work_new(size_t terms_max);
+/** The same in memory of slu_msm_work_bytes that the caller owns (16-byte aligned). */
+struct slu_msm_work *slu_msm_work_init(void *memory, size_t terms_max);
+size_t slu_msm_work_bytes(size_t terms_max);
 void slu_msm_work_free(struct slu_msm_work *work);
 /** As slu_msm, at most `terms_max` terms; few terms go to slu_msm. Points must have Z = 1, as
  * slu_ristretto_read leaves them. */

@@ -1,6 +1,6 @@
 /* Sealing a transaction so that only k nodes together can open it: TDH2 with a re-encryption check,
  * docs/CRYPTO.md clause 4. This is the client's half, and what both halves share; crypto/sealed.h
- * checks and opens.
+ * checks and opens. Keys, unlocks and openings are the types of sluice/seal.h.
  *
  *     M = rollup, payload, zeros up to a bucket          rho = 32 random bytes
  *     r = H_s(key, label, rho, M)    R = rG    R' = rG'   S = rY   (G': the second generator)
@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "crypto/scalar.h"
+#include "sluice/seal.h"
 
 #define SLU_SEAL_VERSION      1u
 #define SLU_SEAL_SUITE        1u
@@ -32,19 +33,6 @@
 /** A whole sealed body. */
 #define SLU_SEALED_BYTES_MAX                                                                       \
     (SLU_SEAL_HEAD_BYTES + SLU_SEAL_PROVEN_BYTES + SLU_SEAL_TAG_BYTES + SLU_SEALED_PLAIN_MAX)
-
-enum slu_unlock {
-    SLU_UNLOCK_NONE = 0,
-    SLU_UNLOCK_HEIGHT = 1,
-    SLU_UNLOCK_TIME = 2, /* stream time in ms */
-};
-
-/** What a client needs to know of a committee's key. */
-struct slu_seal_key {
-    uint8_t chain_id[32];
-    uint8_t key_id[32];
-    uint8_t y[32]; /* an element by docs/CRYPTO.md clause 2.1 */
-};
 
 /** docs/CRYPTO.md clause 4.1. */
 struct slu_label {
@@ -75,6 +63,14 @@ SLU_MUST_USE int slu_seal(uint8_t *body, size_t body_cap, size_t *body_len,
                           const struct slu_seal_key *key, enum slu_unlock unlock_kind,
                           uint64_t unlock, uint64_t valid_until_ms, uint64_t rollup,
                           const uint8_t *payload, size_t payload_len, const uint8_t seed64[64]);
+
+/** docs/CRYPTO.md clause 6.4: seals again what an opening shows, to compare the outcome with what was
+ * ordered. No invalid body comes out of it: where (e, z) proves nothing, another proof comes out. Room
+ * and errors as for slu_seal, and MALFORMED for a z that is no scalar. `opening->key_id` is not looked
+ * at. */
+SLU_MUST_USE int slu_seal_again(uint8_t *body, size_t body_cap, size_t *body_len,
+                                const struct slu_seal_key *key,
+                                const struct slu_seal_opening *opening);
 
 /* ---- shared with crypto/sealed.h ---- */
 

@@ -41,33 +41,43 @@ int slu_sealed_read(struct slu_sealed *out, const uint8_t *body, size_t body_len
     return SLU_OK;
 }
 
-struct slu_opening_key *slu_opening_key_new(const struct slu_seal_key *key)
+static size_t table_bytes(void)
 {
-    uint8_t bar32[32];
+    return (slu_fixed_base_bytes(WINDOW_BITS) + 15u) / 16u * 16u;
+}
+
+size_t slu_opening_key_bytes(void)
+{
+    return (sizeof(struct slu_opening_key) + 15u) / 16u * 16u + 3 * table_bytes();
+}
+
+struct slu_opening_key *slu_opening_key_init(void *memory, const struct slu_seal_key *key)
+{
+    uint8_t bar32[32], *tables;
     struct slu_point y, bar;
+    struct slu_opening_key *opening = memory;
     slu_seal_second_generator(bar32);
     if (!slu_ristretto_read(&y, key->y) || !slu_ristretto_read(&bar, bar32))
         return NULL;
-    struct slu_opening_key *opening = calloc(1, sizeof *opening);
-    if (!opening)
-        return NULL;
+    tables = (uint8_t *)memory + slu_opening_key_bytes() - 3 * table_bytes();
     opening->key = *key;
-    opening->g = slu_fixed_base_new(&slu_point_base, WINDOW_BITS);
-    opening->g_bar = slu_fixed_base_new(&bar, WINDOW_BITS);
-    opening->y = slu_fixed_base_new(&y, WINDOW_BITS);
-    if (opening->g && opening->g_bar && opening->y)
-        return opening;
-    slu_opening_key_free(opening);
-    return NULL;
+    opening->g = slu_fixed_base_init(tables, &slu_point_base, WINDOW_BITS);
+    opening->g_bar = slu_fixed_base_init(tables + table_bytes(), &bar, WINDOW_BITS);
+    opening->y = slu_fixed_base_init(tables + 2 * table_bytes(), &y, WINDOW_BITS);
+    return opening;
+}
+
+struct slu_opening_key *slu_opening_key_new(const struct slu_seal_key *key)
+{
+    void *memory = malloc(slu_opening_key_bytes());
+    struct slu_opening_key *opening = memory ? slu_opening_key_init(memory, key) : NULL;
+    if (!opening)
+        free(memory);
+    return opening;
 }
 
 void slu_opening_key_free(struct slu_opening_key *key)
 {
-    if (!key)
-        return;
-    slu_fixed_base_free(key->g);
-    slu_fixed_base_free(key->g_bar);
-    slu_fixed_base_free(key->y);
     free(key);
 }
 
@@ -149,6 +159,13 @@ bool slu_sealed_valid(const struct slu_opening_key *key, struct slu_sealed_check
     bool ok;
     slu_sealed_valid_many(key, &ok, out, sealed, 1);
     return ok;
+}
+
+void slu_sealed_recall(const struct slu_opening_key *key, struct slu_sealed_checked *out,
+                       const struct slu_sealed *sealed)
+{
+    SLU_CHECK(slu_ristretto_read(&out->r, sealed->r32));
+    slu_label_hash(out->lh, &key->key, &sealed->label);
 }
 
 static const uint8_t no_nonce[crypto_aead_xchacha20poly1305_ietf_NPUBBYTES];
@@ -241,31 +258,4 @@ int slu_sealed_message_read(struct slu_sealed_message *out, const uint8_t *bytes
         if (slu_read_u8(&r))
             return SLU_ERR_MALFORMED;
     return SLU_OK;
-}
-
-bool slu_opening_ok(const struct slu_seal_key *key, const struct slu_sealed *sealed,
-                    const uint8_t rho32[32], uint64_t rollup, const uint8_t *payload,
-                    size_t payload_len, uint8_t *scratch)
-{
-    const size_t plain_len = sealed->c_len - SLU_SEAL_TAG_BYTES;
-    uint8_t lh[32], r[32], element[32], k[32];
-    if (memcmp(sealed->key_id32, key->key_id, 32) != 0 ||
-        slu_seal_bucket(payload_len) + (size_t)SLU_RHO_BYTES != plain_len)
-        return false;
-    memset(scratch, 0, plain_len);
-    struct slu_writer w = slu_writer_of(scratch, plain_len);
-    slu_write_bytes(&w, rho32, SLU_RHO_BYTES);
-    slu_write_u8(&w, 0);
-    slu_write_u64(&w, rollup);
-    slu_write_u32(&w, (uint32_t)payload_len);
-    slu_write_bytes(&w, payload, payload_len);
-    slu_label_hash(lh, key, &sealed->label);
-    slu_seal_scalar(r, key, lh, scratch, scratch + SLU_RHO_BYTES, plain_len - SLU_RHO_BYTES);
-    if (w.failed || crypto_scalarmult_ristretto255_base(element, r) ||
-        memcmp(element, sealed->r32, 32) != 0 || crypto_scalarmult_ristretto255(element, r, key->y))
-        return false;
-    slu_seal_body_key(k, key, element, sealed->r32, lh);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(scratch, NULL, scratch, plain_len, lh, 32, NULL,
-                                               no_nonce, k);
-    return !memcmp(scratch, sealed->c, sealed->c_len);
 }

@@ -1,9 +1,9 @@
-/* Sealed bodies as a node and a subscriber see them: read, check, open, and check what somebody
- * else opened (docs/CRYPTO.md clauses 4.5 to 6.4).
+/* Sealed bodies as a node sees them: read, check, open (docs/CRYPTO.md clauses 4.5 to 6.3). What
+ * somebody else opened is checked by crypto/seal.h.
  *
  *     slu_sealed_read ─▶ slu_sealed_valid (at admission and delivery) ─▶ the block is final ─▶
  *     shares (crypto/share.h) ─▶ slu_combine (crypto/lagrange.h) ─▶ slu_sealed_open
- *                                                        anybody: slu_opening_ok, without shares
+ *                                                        anybody: slu_seal_again, without shares
  *
  * All of it is public data once it may run: variable time but for the cipher. Any thread. */
 #ifndef SLU_CRYPTO_SEALED_H
@@ -33,6 +33,8 @@ enum slu_void {
     SLU_VOID_TAG = 1,  /* c does not open under S */
     SLU_VOID_SEED = 2, /* rho and M do not give this R and S */
     SLU_VOID_FORM = 3, /* M is not a message */
+    SLU_VOID_ROLLUP = 4,  /* a message for a rollup that the chain does not have */
+    SLU_VOID_INVALID = 5, /* no valid sealing: out of the queue, past more than f liars */
 };
 
 /** M, in place. */
@@ -48,7 +50,11 @@ SLU_MUST_USE int slu_sealed_read(struct slu_sealed *out, const uint8_t *body, si
 
 /** A node's tables for one key: the generators and Y, 0.9 MB. Immutable: any thread. */
 struct slu_opening_key;
-/** NULL when memory is refused or the key's Y is no element. */
+/** In memory of slu_opening_key_bytes that the caller owns (16-byte aligned); takes 3 ms. NULL when
+ * the key's Y is no element. */
+struct slu_opening_key *slu_opening_key_init(void *memory, const struct slu_seal_key *key);
+size_t slu_opening_key_bytes(void);
+/** The same in fresh memory. NULL also when memory is refused. */
 struct slu_opening_key *slu_opening_key_new(const struct slu_seal_key *key);
 void slu_opening_key_free(struct slu_opening_key *key);
 const struct slu_seal_key *slu_opening_key_public(const struct slu_opening_key *key);
@@ -61,6 +67,10 @@ bool slu_sealed_valid(const struct slu_opening_key *key, struct slu_sealed_check
 void slu_sealed_valid_many(const struct slu_opening_key *key, bool *ok,
                            struct slu_sealed_checked *out, const struct slu_sealed *sealed,
                            size_t count);
+
+/** What slu_sealed_valid found of one that it accepted before, again, without the proof. */
+void slu_sealed_recall(const struct slu_opening_key *key, struct slu_sealed_checked *out,
+                       const struct slu_sealed *sealed);
 
 /** docs/CRYPTO.md clause 6.2: opens with S = `s`. `plain` has room for c_len - 16 bytes and holds
  * rho | M afterwards; `message` points into it, and is set when the result is SLU_OPENED only. */
@@ -87,11 +97,5 @@ bool slu_open_settled(enum slu_void result, bool shares_good);
 /** docs/CRYPTO.md clause 4.2: whether `bytes` are a message. Errors: MALFORMED. */
 SLU_MUST_USE int slu_sealed_message_read(struct slu_sealed_message *out, const uint8_t *bytes,
                                          size_t len);
-
-/** docs/CRYPTO.md clause 6.4: whether `payload` for `rollup` with `rho32` is what `sealed`
- * contains, without shares or tables. `scratch` has room for c_len bytes. */
-bool slu_opening_ok(const struct slu_seal_key *key, const struct slu_sealed *sealed,
-                    const uint8_t rho32[32], uint64_t rollup, const uint8_t *payload,
-                    size_t payload_len, uint8_t *scratch);
 
 #endif

@@ -9,27 +9,37 @@
 
 struct slu_share_work {
     struct slu_msm_work *msm;
-    uint8_t weights[SLU_SHARE_CHUNK_MAX][32];
+    uint32_t chunk_max;
     uint8_t all[32];
+    uint8_t weights[][32]; /* chunk_max */
 };
+
+static size_t head_bytes(uint32_t chunk_max)
+{
+    return (sizeof(struct slu_share_work) + 32 * (size_t)chunk_max + 15u) / 16u * 16u;
+}
+
+size_t slu_share_work_bytes(uint32_t chunk_max)
+{
+    return head_bytes(chunk_max) + slu_msm_work_bytes(chunk_max);
+}
+
+struct slu_share_work *slu_share_work_init(void *memory, uint32_t chunk_max)
+{
+    struct slu_share_work *work = memory;
+    work->chunk_max = chunk_max;
+    work->msm = slu_msm_work_init((uint8_t *)memory + head_bytes(chunk_max), chunk_max);
+    return work;
+}
 
 struct slu_share_work *slu_share_work_new(void)
 {
-    struct slu_share_work *work = calloc(1, sizeof *work);
-    if (!work)
-        return NULL;
-    work->msm = slu_msm_work_new(SLU_SHARE_CHUNK_MAX);
-    if (work->msm)
-        return work;
-    free(work);
-    return NULL;
+    void *memory = malloc(slu_share_work_bytes(SLU_SHARE_CHUNK_MAX));
+    return memory ? slu_share_work_init(memory, SLU_SHARE_CHUNK_MAX) : NULL;
 }
 
 void slu_share_work_free(struct slu_share_work *work)
 {
-    if (!work)
-        return;
-    slu_msm_work_free(work->msm);
     free(work);
 }
 
@@ -84,7 +94,7 @@ bool slu_shares_read(struct slu_point *d, const uint8_t (*d32)[32], size_t count
 }
 
 /* `all` and the weights of docs/CRYPTO.md clause 5.2. */
-static void make_weights(struct slu_share_work *work, const struct slu_chunk *chunk,
+static void make_weights(struct slu_share_work *work, const struct slu_share_chunk *chunk,
                          const uint8_t (*d32)[32])
 {
     const uint8_t *chain_id32 = chunk->key->chain_id;
@@ -130,7 +140,7 @@ static void weigh(struct slu_share_work *work, struct slu_point *sum, uint8_t su
 }
 
 static void proof_context(struct slu_hash *hash, const struct slu_share_work *work,
-                          const struct slu_chunk *chunk, const uint8_t r_star32[32],
+                          const struct slu_share_chunk *chunk, const uint8_t r_star32[32],
                           const uint8_t d_star32[32])
 {
     slu_hash_begin_wide(hash, "share-proof", chunk->key->chain_id);
@@ -140,10 +150,10 @@ static void proof_context(struct slu_hash *hash, const struct slu_share_work *wo
 }
 
 void slu_chunk_prove(struct slu_share_work *work, uint8_t proof48[SLU_PROOF_BYTES],
-                     const struct slu_chunk *chunk, const uint8_t (*d32)[32],
+                     const struct slu_share_chunk *chunk, const uint8_t (*d32)[32],
                      const uint8_t x_i32[32])
 {
-    SLU_CHECK(chunk->count >= 1 && chunk->count <= SLU_SHARE_CHUNK_MAX);
+    SLU_CHECK(chunk->count >= 1 && chunk->count <= work->chunk_max);
     struct slu_point r_star;
     uint8_t r_star32[32], d_star32[32];
     struct slu_hash context;
@@ -154,14 +164,14 @@ void slu_chunk_prove(struct slu_share_work *work, uint8_t proof48[SLU_PROOF_BYTE
     slu_proof_make(proof48, &context, x_i32, r_star32);
 }
 
-bool slu_chunk_good(struct slu_share_work *work, const struct slu_chunk *chunk,
+bool slu_chunk_good(struct slu_share_work *work, const struct slu_share_chunk *chunk,
                     const uint8_t (*d32)[32], const struct slu_point *d,
                     const uint8_t proof48[SLU_PROOF_BYTES])
 {
     struct slu_point y_i, r_star, d_star;
     uint8_t r_star32[32], d_star32[32];
     struct slu_hash context;
-    if (chunk->count < 1 || chunk->count > SLU_SHARE_CHUNK_MAX ||
+    if (chunk->count < 1 || chunk->count > work->chunk_max ||
         !slu_ristretto_read(&y_i, chunk->y_i32))
         return false;
     make_weights(work, chunk, d32);

@@ -15,7 +15,7 @@
 #include "crypto/seal.h"
 
 /** What a chunk of shares is for (docs/CRYPTO.md clause 5.2). Pointers to 32 bytes each. */
-struct slu_chunk {
+struct slu_share_chunk {
     const struct slu_seal_key *key;
     uint64_t generation;
     uint64_t height;
@@ -30,7 +30,13 @@ struct slu_chunk {
 };
 
 struct slu_share_work;
-/** Scratch for proofs, 0.3 MB. NULL when memory is refused. */
+/** Scratch for proofs of chunks of up to `chunk_max`, in memory of slu_share_work_bytes that the caller
+ * owns (16-byte aligned). */
+struct slu_share_work *slu_share_work_init(void *memory, uint32_t chunk_max);
+size_t slu_share_work_bytes(uint32_t chunk_max);
+/** Enough for SLU_SHARES_MAX, for callers that have it on their stack. */
+#define SLU_SHARE_WORK_SMALL_BYTES (14u * 1024u)
+/** The same in fresh memory for SLU_SHARE_CHUNK_MAX, 0.2 MB. NULL when memory is refused. */
 struct slu_share_work *slu_share_work_new(void);
 void slu_share_work_free(struct slu_share_work *work);
 
@@ -43,11 +49,11 @@ bool slu_shares_read(struct slu_point *d, const uint8_t (*d32)[32], size_t count
 
 /** The chunk's proof for own shares. */
 void slu_chunk_prove(struct slu_share_work *work, uint8_t proof48[SLU_PROOF_BYTES],
-                     const struct slu_chunk *chunk, const uint8_t (*d32)[32],
+                     const struct slu_share_chunk *chunk, const uint8_t (*d32)[32],
                      const uint8_t x_i32[32]);
 /** docs/CRYPTO.md clause 5.3: whether all shares of the chunk are x_i R_j. `d` as slu_shares_read
- * gave them. A count out of range: false. */
-bool slu_chunk_good(struct slu_share_work *work, const struct slu_chunk *chunk,
+ * gave them. A count out of range of `work`: false. */
+bool slu_chunk_good(struct slu_share_work *work, const struct slu_share_chunk *chunk,
                     const uint8_t (*d32)[32], const struct slu_point *d,
                     const uint8_t proof48[SLU_PROOF_BYTES]);
 

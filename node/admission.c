@@ -20,15 +20,30 @@ struct place {
     struct bucket tx, bytes;
 };
 
-struct table {
+struct rates {
     const struct slu_bucket_config *tx, *bytes;
+};
+
+struct table {
+    struct rates rates;
     struct place places[PLACES];
 };
 
 struct slu_admission_control {
     const struct slu_genesis *genesis;
     struct table clients, rollups;
+    struct rates sealed_rates;
+    struct place sealed; /* one for all */
 };
+
+/* A place of its own for `key`, with full buckets. */
+static void fill(struct place *p, const struct rates *rates, uint64_t key, uint32_t share,
+                 uint64_t now_us)
+{
+    *p = (struct place){.key = key, .used = true, .share = share};
+    p->tx = (struct bucket){(double)rates->tx->burst * share, now_us};
+    p->bytes = (struct bucket){(double)rates->bytes->burst * share, now_us};
+}
 
 struct slu_admission_control *slu_admission_new(const struct slu_node_config *config,
                                                 const struct slu_genesis *genesis)
@@ -37,10 +52,10 @@ struct slu_admission_control *slu_admission_new(const struct slu_node_config *co
     if (c == NULL)
         return NULL;
     c->genesis = genesis;
-    c->clients.tx = &config->client_tx;
-    c->clients.bytes = &config->client_bytes;
-    c->rollups.tx = &config->rollup_tx;
-    c->rollups.bytes = &config->rollup_bytes;
+    c->clients.rates = (struct rates){&config->client_tx, &config->client_bytes};
+    c->rollups.rates = (struct rates){&config->rollup_tx, &config->rollup_bytes};
+    c->sealed_rates = (struct rates){&config->sealed_tx, &config->sealed_bytes};
+    fill(&c->sealed, &c->sealed_rates, 0, 1, 0);
     return c;
 }
 
@@ -65,13 +80,18 @@ static bool has(const struct bucket *b, const struct slu_bucket_config *config, 
     return config->per_s == 0 || b->level >= amount;
 }
 
-/* A place whose buckets are full again says nothing that a new one would not. */
-static bool is_rested(const struct table *t, struct place *p, uint64_t now_us)
+static void refill_place(struct place *p, const struct rates *rates, uint64_t now_us)
 {
-    refill(&p->tx, t->tx, p->share, now_us);
-    refill(&p->bytes, t->bytes, p->share, now_us);
-    return p->tx.level >= (double)t->tx->burst * p->share &&
-           p->bytes.level >= (double)t->bytes->burst * p->share;
+    refill(&p->tx, rates->tx, p->share, now_us);
+    refill(&p->bytes, rates->bytes, p->share, now_us);
+}
+
+/* A place whose buckets are full again says nothing that a new one would not. */
+static bool is_rested(struct place *p, const struct rates *rates, uint64_t now_us)
+{
+    refill_place(p, rates, now_us);
+    return p->tx.level >= (double)rates->tx->burst * p->share &&
+           p->bytes.level >= (double)rates->bytes->burst * p->share;
 }
 
 static uint64_t mix(uint64_t x)
@@ -99,60 +119,53 @@ static struct place *take_place(struct table *t, uint64_t key, uint32_t share, u
     uint64_t at = mix(key);
     for (unsigned i = 0; i < PROBES && found == NULL; i++) {
         struct place *p = &t->places[(at + i) % PLACES];
-        if (p->used && !is_rested(t, p, now_us))
+        if (p->used && !is_rested(p, &t->rates, now_us))
             continue;
-        *p = (struct place){.key = key, .used = true, .share = share};
-        p->tx = (struct bucket){(double)t->tx->burst * share, now_us};
-        p->bytes = (struct bucket){(double)t->bytes->burst * share, now_us};
+        fill(p, &t->rates, key, share, now_us);
         found = p;
     }
-    if (found != NULL) {
-        refill(&found->tx, t->tx, found->share, now_us);
-        refill(&found->bytes, t->bytes, found->share, now_us);
-    }
+    if (found != NULL)
+        refill_place(found, &t->rates, now_us);
     return found;
 }
 
 static uint32_t rate_share(const struct slu_genesis *g, uint64_t rollup)
 {
-    uint32_t low = 0, high = g->rollup_count;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (g->rollups[middle].id < rollup)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool known = low < g->rollup_count && g->rollups[low].id == rollup;
-    return known && g->rollups[low].rate_share > 0 ? g->rollups[low].rate_share : 1;
+    const struct slu_genesis_rollup *row = slu_genesis_rollup(g, rollup);
+    return row != NULL && row->rate_share > 0 ? row->rate_share : 1;
 }
 
-static bool place_has(const struct table *t, const struct place *p, uint64_t bytes)
+static bool place_has(const struct place *p, const struct rates *rates, uint64_t bytes)
 {
-    return p != NULL && has(&p->tx, t->tx, 1) && has(&p->bytes, t->bytes, (double)bytes);
+    return p != NULL && has(&p->tx, rates->tx, 1) && has(&p->bytes, rates->bytes, (double)bytes);
 }
 
 /* A bucket without limit stays as it is: full. */
-static void pay(const struct table *t, struct place *p, uint64_t bytes)
+static void pay(struct place *p, const struct rates *rates, uint64_t bytes)
 {
-    if (t->tx->per_s > 0)
+    if (rates->tx->per_s > 0)
         p->tx.level -= 1;
-    if (t->bytes->per_s > 0)
+    if (rates->bytes->per_s > 0)
         p->bytes.level -= (double)bytes;
 }
 
 const char *slu_admission_take(struct slu_admission_control *control, uint64_t address,
                                uint64_t rollup, uint64_t bytes, uint64_t now_us)
 {
+    bool sealed = rollup == 0;
     struct place *client = take_place(&control->clients, address, 1, now_us);
-    if (!place_has(&control->clients, client, bytes))
+    if (!place_has(client, &control->clients.rates, bytes))
         return "rate_client";
-    struct place *named =
-        take_place(&control->rollups, rollup, rate_share(control->genesis, rollup), now_us);
-    if (!place_has(&control->rollups, named, bytes))
-        return "rate_rollup";
-    pay(&control->clients, client, bytes);
-    pay(&control->rollups, named, bytes);
+    struct place *named = &control->sealed;
+    const struct rates *rates = sealed ? &control->sealed_rates : &control->rollups.rates;
+    if (sealed)
+        refill_place(named, rates, now_us);
+    else
+        named = take_place(&control->rollups, rollup, rate_share(control->genesis, rollup), now_us);
+    if (!place_has(named, rates, bytes))
+        return sealed ? "rate_sealed" : "rate_rollup";
+    pay(client, &control->clients.rates, bytes);
+    pay(named, rates, bytes);
     return NULL;
 }
 

@@ -1,4 +1,5 @@
-/* Admission: token buckets per client address and per rollup, in transactions and in bytes.
+/* Admission: token buckets per client address and per rollup, in transactions and in bytes. The
+ * rollup of a sealed one is hidden, so that all of them share buckets of their own instead.
  *
  * A transaction passes when all four buckets have what it takes; otherwise the name of the first
  * that has not is the refusal, and nothing is taken. A rollup's buckets are the config's, times its
@@ -17,8 +18,9 @@ struct slu_admission_control *slu_admission_new(const struct slu_node_config *co
                                                 const struct slu_genesis *genesis);
 void slu_admission_free(struct slu_admission_control *control);
 
-/** Judges one transaction of `bytes` for `rollup` from the client at `address` at `now_us`
- * (monotonic). NULL: it passes, and is paid for; else "rate_client" or "rate_rollup". */
+/** Judges one transaction of `bytes` for `rollup` (0: a sealed one) from the client at `address` at
+ * `now_us` (monotonic). NULL: it passes, and is paid for; else "rate_client", "rate_rollup" or
+ * "rate_sealed". */
 const char *slu_admission_take(struct slu_admission_control *control, uint64_t address,
                                uint64_t rollup, uint64_t bytes, uint64_t now_us);
 

@@ -103,9 +103,11 @@ static void on_effect(void *context, const struct slu_effect *e)
         slu_gateway_answer(d->gateway, e->answer.token, e->answer.items, e->answer.count);
         break;
     case SLU_EFFECT_DELIVERED:
-        slu_stream_delivered(d->stream, e->delivered.height);
         slu_gateway_delivered(d->gateway, e->delivered.height, e->delivered.time_ms,
                               d->own_delivered);
+        break;
+    case SLU_EFFECT_OPENED:
+        slu_stream_opened(d->stream, e->opened.height);
         break;
     case SLU_EFFECT_TRACE:
         slu_log_limited(&trace_lines, SLU_LOG_INFO, "%s", e->trace.text);
@@ -296,7 +298,8 @@ static int start_rooms(struct slu_daemon *d)
     if (error == 0)
         error = slu_history_start(&d->history, &history);
     if (error == 0)
-        error = slu_stream_start(&d->stream, d->disk, &d->metrics, lowest, height, on_failed, d);
+        error = slu_stream_start(&d->stream, d->disk, &d->metrics, lowest, stats->opened_height,
+                                 on_failed, d);
     struct slu_gateway_config gateway = {.genesis = &d->genesis,
                                          .node = &d->config,
                                          .door = d->door,

@@ -59,6 +59,7 @@ static void core(FILE *out, const struct slu_survey *s, const struct slu_core_vi
         uint64_t value;
     } rows[] = {
         {"sluice_height", "gauge", "Last delivered height.", place.height},
+        {"sluice_opened_height", "gauge", "Height up to which readers see.", c->opened_height},
         {"sluice_final_height", "gauge", "Last final height known.", c->final_height},
         {"sluice_view", "gauge", "Current view.", c->view},
         {"sluice_final_view", "gauge", "Last final view.", c->final_view},
@@ -115,6 +116,23 @@ static void core(FILE *out, const struct slu_survey *s, const struct slu_core_vi
     for (unsigned i = 1; i < SLU_DROP_COUNT; i++)
         fprintf(out, "sluice_txs_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
                 slu_drop_name((enum slu_drop)i), c->txs_dropped[i]);
+}
+
+static void sealed(FILE *out, const struct slu_core_stats *c)
+{
+    head(out, "sluice_sealed_total", "counter", "Sealed entries, by what became of them.");
+    fprintf(out, "sluice_sealed_total{outcome=\"ordered\"} %" PRIu64 "\n", c->sealed_ordered);
+    fprintf(out, "sluice_sealed_total{outcome=\"opened\"} %" PRIu64 "\n", c->sealed_opened);
+    fprintf(out, "sluice_sealed_total{outcome=\"void\"} %" PRIu64 "\n", c->sealed_void);
+    single(out, "sluice_calendar_entries", "gauge", "Sealed entries that wait.",
+           c->calendar_entries);
+    single(out, "sluice_calendar_bytes", "gauge", "Bytes of sealed entries that wait.",
+           c->calendar_bytes);
+    single(out, "sluice_shares_sent_total", "counter", "Messages of shares sent.", c->shares_sent);
+    head(out, "sluice_shares_refused_total", "counter", "Messages of shares that did not count.");
+    fprintf(out, "sluice_shares_refused_total{reason=\"unusable\"} %" PRIu64 "\n",
+            c->shares_refused);
+    fprintf(out, "sluice_shares_refused_total{reason=\"wrong\"} %" PRIu64 "\n", c->shares_wrong);
 }
 
 static void per_node(FILE *out, const struct slu_survey *s, const struct slu_core_view *view)
@@ -221,6 +239,7 @@ char *slu_survey_metrics(const struct slu_survey *s, size_t *len)
     }
     slu_runtime_view(s->runtime, view);
     core(out, s, view);
+    sealed(out, &view->stats);
     per_node(out, s, view);
     own_table(out, s->metrics);
     histograms(out, s->metrics);

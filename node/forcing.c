@@ -7,8 +7,10 @@
 #include "wire/evidence.h"
 
 #define SLOTS        1024u
-#define CORE_PERCENT 50u                            /* of the core's ring, for clients */
-#define EVIDENCE_MAX (SLU_NODES_MAX * SLU_OFFENCES) /* one per offender and offence */
+#define CORE_PERCENT 50u                                 /* of the core's ring, for clients */
+#define EVIDENCE_MAX (SLU_NODES_MAX * SLU_OFFENCES)      /* one per offender and offence */
+#define REPLY_BYTES  (SLU_FRAME_BYTES_MAX - 16u * 1024u) /* of evidence, in one frame */
+#define WHO_BYTES    3u                                  /* offence and offender */
 
 struct request {
     struct slu_client *client; /* held; NULL: the slot is free */
@@ -246,10 +248,25 @@ void slu_forcing_terms(struct slu_forcing *f, struct slu_client *client, uint64_
 
 struct found {
     uint32_t count;
+    size_t used; /* of `bytes` */
     ProtobufCBinaryData items[EVIDENCE_MAX];
-    uint8_t bytes[EVIDENCE_MAX][SLU_EVIDENCE_BYTES_MAX];
+    uint8_t bytes[REPLY_BYTES];
 };
 
+/* Whether there is evidence of this offender and offence already: both stand first in it. */
+static bool is_known(const struct found *found, const uint8_t *evidence, size_t len)
+{
+    for (uint32_t i = 0; i < found->count; i++) {
+        const ProtobufCBinaryData *item = &found->items[i];
+        if (len >= WHO_BYTES && item->len >= WHO_BYTES &&
+            memcmp(item->data, evidence, WHO_BYTES) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* By rising id: of several of one offender and offence the first is the one that all nodes come to
+ * hold (docs/PROTOCOL.md clause 8.1). */
 static int visit(void *visitor, const struct slu_record_key *key, const uint8_t *value,
                  size_t value_len)
 {
@@ -257,11 +274,16 @@ static int visit(void *visitor, const struct slu_record_key *key, const uint8_t 
     (void)key;
     if (value_len <= SLU_RELAY_BYTES || value_len - SLU_RELAY_BYTES > SLU_EVIDENCE_BYTES_MAX)
         return SLU_ERR_CORRUPT;
-    if (found->count == EVIDENCE_MAX)
+    const uint8_t *evidence = value + SLU_RELAY_BYTES;
+    size_t len = value_len - SLU_RELAY_BYTES;
+    if (is_known(found, evidence, len))
+        return 0;
+    if (found->count == EVIDENCE_MAX || len > REPLY_BYTES - found->used)
         return SLU_ERR_LIMIT;
-    uint8_t *bytes = found->bytes[found->count];
-    memcpy(bytes, value + SLU_RELAY_BYTES, value_len - SLU_RELAY_BYTES);
-    found->items[found->count++] = (ProtobufCBinaryData){value_len - SLU_RELAY_BYTES, bytes};
+    uint8_t *bytes = found->bytes + found->used;
+    memcpy(bytes, evidence, len);
+    found->items[found->count++] = (ProtobufCBinaryData){len, bytes};
+    found->used += len;
     return 0;
 }
 

@@ -30,6 +30,7 @@ void slu_forcing_receipt(struct slu_forcing *forcing, struct slu_client *client,
                          uint64_t request_id, const Slu__Client__ReceiptQuery *query);
 void slu_forcing_terms(struct slu_forcing *forcing, struct slu_client *client, uint64_t request_id,
                        const Slu__Client__TermsQuery *query);
+/** One item of each (offender, offence), the one of the lowest id: all of them fit one frame. */
 void slu_forcing_evidence(struct slu_forcing *forcing, struct slu_client *client,
                           uint64_t request_id);
 /** What the core says to a FORCE or RECEIPT event. */

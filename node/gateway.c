@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "node/clock.h"
+#include "node/committee.h"
 #include "node/forcing.h"
 #include "node/log.h"
 #include "node/queries.h"
@@ -42,6 +43,7 @@ struct slu_gateway {
     struct slu_admission_control *admission;
     struct slu_submissions *submissions;
     struct slu_forcing *forcing;
+    struct slu_committee *committee;
     struct slu_queries *queries;
     struct slu_lookup *lookup;
     struct slu_place place; /* the thread's copy */
@@ -218,6 +220,10 @@ static void take_frame(struct slu_gateway *g, struct slu_client *client, const s
         slu_metrics_add(m, SLU_METRIC_REQUEST_EVIDENCE, 1);
         slu_forcing_evidence(g->forcing, client, request->id);
         break;
+    case SLU__CLIENT__REQUEST__BODY_KEY:
+        slu_metrics_add(m, SLU_METRIC_REQUEST_KEY, 1);
+        slu_committee_answer(g->committee, client, request->id, request->key);
+        break;
     case SLU__CLIENT__REQUEST__BODY_CANCEL:
         if (request->cancel->request != 0)
             slu_stream_cancel(g->config.stream, client, request->cancel->request);
@@ -329,6 +335,7 @@ static void gateway_free(struct slu_gateway *g)
     slu_queries_free(g->queries);
     slu_submissions_free(g->submissions);
     slu_forcing_free(g->forcing);
+    slu_committee_free(g->committee);
     slu_admission_free(g->admission);
     slu_ring_destroy(&g->ring);
     free(g);
@@ -349,11 +356,13 @@ int slu_gateway_start(struct slu_gateway **gateway, const struct slu_gateway_con
     g->queries = slu_queries_new(config->runtime, &g->place, config->metrics);
     g->forcing =
         slu_forcing_new(config->genesis, config->runtime, config->disk, config->door, &g->place);
+    g->committee = slu_committee_new(config->genesis, config->runtime, &g->place);
     if (g->admission != NULL)
         g->submissions = slu_submissions_new(config->genesis, config->runtime, g->admission,
                                              config->door, &g->place, config->metrics);
     int error = slu_ring_init(&g->ring, RING_ITEMS, RING_BYTES);
-    if (error == 0 && (g->queries == NULL || g->submissions == NULL || g->forcing == NULL))
+    if (error == 0 && (g->queries == NULL || g->submissions == NULL || g->forcing == NULL ||
+                       g->committee == NULL))
         error = SLU_ERR_MEMORY;
     if (error == 0)
         error = slu_lookup_start(&g->lookup, config->disk, config->genesis, lookup_done, g);

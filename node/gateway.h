@@ -3,7 +3,7 @@
  *
  *     link ─ frame ─▶ ring ─▶ thread ─▶ Submit ─▶ node/submissions    Subscribe ─▶ node/stream
  *            (copied; paused           TxQuery ─▶ node/queries        Status    ─▶ node/status
- *             over 256 KiB,                 ▲
+ *             over 256 KiB,                 ▲                         KeyQuery  ─▶ node/committee
  *             1 KiB each added)             │
  *     commit: ADMITTED DURABLE ANSWER ────┘  (never refused: bounded by what is on its way)
  *

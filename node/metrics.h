@@ -38,6 +38,7 @@
     X(REQUEST_RECEIPT, "sluice_requests_total", "kind=\"receipt\"", "counter", "")                 \
     X(REQUEST_TERMS, "sluice_requests_total", "kind=\"terms\"", "counter", "")                     \
     X(REQUEST_EVIDENCE, "sluice_requests_total", "kind=\"evidence\"", "counter", "")               \
+    X(REQUEST_KEY, "sluice_requests_total", "kind=\"key\"", "counter", "")                         \
     X(REQUEST_SUBSCRIBE, "sluice_requests_total", "kind=\"subscribe\"", "counter", "")             \
     X(REQUEST_STATUS, "sluice_requests_total", "kind=\"status\"", "counter", "")                   \
     X(REQUEST_MALFORMED, "sluice_requests_refused_total", "reason=\"malformed\"", "counter",       \
@@ -52,6 +53,7 @@
     X(TX_RATE_CLIENT, "sluice_txs_refused_total", "reason=\"rate_client\"", "counter",             \
       "Transactions refused to clients, by reason.")                                               \
     X(TX_RATE_ROLLUP, "sluice_txs_refused_total", "reason=\"rate_rollup\"", "counter", "")         \
+    X(TX_RATE_SEALED, "sluice_txs_refused_total", "reason=\"rate_sealed\"", "counter", "")         \
     X(TX_LANE_FULL, "sluice_txs_refused_total", "reason=\"lane_full\"", "counter", "")             \
     X(TX_BEHIND, "sluice_txs_refused_total", "reason=\"catching_up\"", "counter", "")              \
     X(TX_FORM, "sluice_txs_refused_total", "reason=\"form\"", "counter", "")                       \

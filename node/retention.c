@@ -17,6 +17,10 @@
 #define RECLAIM_HEIGHTS 20000u /* pruned between two reclaims, ... */
 #define RECLAIM_MS      60000u /* ... or so long after something was pruned */
 
+/* What goes with its height. */
+static const enum slu_record_kind by_height[] = {SLU_REC_FINAL, SLU_REC_DELIVERED, SLU_REC_IDS,
+                                                 SLU_REC_SHARES, SLU_REC_OPENED};
+
 int slu_prune_lowest(struct slu_disk_view *view, uint64_t *lowest)
 {
     struct slu_record_key key;
@@ -44,12 +48,12 @@ static int time_of(const struct slu_store *store, uint64_t height, uint64_t *tim
 
 /* The lowest height to keep: at most `heights_max` above `lowest`. */
 static int find_keep(const struct slu_pruner *p, const struct slu_store *store, uint64_t lowest,
-                     uint64_t delivered, uint64_t stream_ms, uint32_t heights_max, uint64_t *keep)
+                     uint64_t open, uint64_t stream_ms, uint32_t heights_max, uint64_t *keep)
 {
     uint64_t window_ms = (uint64_t)p->genesis->params.dedup_window_ms + MARGIN_MS;
     uint64_t kept_ms = p->retention_ms > window_ms ? p->retention_ms : window_ms;
     *keep = lowest;
-    while (*keep < lowest + heights_max && *keep + SLU_HEIGHTS_KEPT < delivered) {
+    while (*keep < lowest + heights_max && *keep + SLU_HEIGHTS_KEPT < open) {
         uint64_t time_ms;
         int error = time_of(store, *keep + 1, &time_ms); /* a restart needs the one before, too */
         if (error != 0)
@@ -81,7 +85,7 @@ static void forget_below(struct slu_disk *disk, enum slu_record_kind kind, uint6
     slu_disk_forget(disk, &lo, &hi);
 }
 
-int slu_prune_step(struct slu_pruner *pruner, struct slu_disk_view *view, uint64_t delivered,
+int slu_prune_step(struct slu_pruner *pruner, struct slu_disk_view *view, uint64_t open,
                    uint64_t stream_ms, uint32_t heights_max,
                    void (*about)(void *context, uint64_t lowest), void *context, uint32_t *pruned)
 {
@@ -92,20 +96,19 @@ int slu_prune_step(struct slu_pruner *pruner, struct slu_disk_view *view, uint64
     int error = slu_prune_lowest(view, &lowest);
     if (error != 0 || lowest == 0)
         return error;
-    error = find_keep(pruner, store, lowest, delivered, stream_ms, heights_max, &keep);
+    error = find_keep(pruner, store, lowest, open, stream_ms, heights_max, &keep);
     if (error != 0 || keep == lowest)
         return error;
     error = read_cut(pruner, store, keep - 1, &block);
     if (error != 0)
         return error;
-    if (block.tail.height >= delivered)
+    if (block.tail.height >= open)
         return 0; /* what it queued is still to be delivered: all of it in a later step */
     if (about != NULL)
         about(context, keep);
     slu_disk_begin(pruner->disk);
-    forget_below(pruner->disk, SLU_REC_FINAL, lowest, keep);
-    forget_below(pruner->disk, SLU_REC_DELIVERED, lowest, keep);
-    forget_below(pruner->disk, SLU_REC_IDS, lowest, keep);
+    for (size_t i = 0; i < sizeof by_height / sizeof by_height[0]; i++)
+        forget_below(pruner->disk, by_height[i], lowest, keep);
     for (uint16_t lane = 0; lane < block.n; lane++) {
         struct slu_record_key lo = {.kind = SLU_REC_BATCH, .a = lane, .b = pruner->lane_from[lane]};
         struct slu_record_key hi = {
@@ -130,9 +133,8 @@ void slu_prune_reclaim(struct slu_pruner *pruner, uint64_t lowest)
         if (hi.b > 0)
             slu_disk_reclaim(pruner->disk, &lo, &hi);
     }
-    static const enum slu_record_kind kinds[] = {SLU_REC_FINAL, SLU_REC_DELIVERED, SLU_REC_IDS};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        struct slu_record_key lo = {.kind = kinds[i]}, hi = {.kind = kinds[i], .a = lowest};
+    for (size_t i = 0; i < sizeof by_height / sizeof by_height[0]; i++) {
+        struct slu_record_key lo = {.kind = by_height[i]}, hi = {.kind = by_height[i], .a = lowest};
         slu_disk_reclaim(pruner->disk, &lo, &hi);
     }
 }
@@ -182,7 +184,7 @@ static bool prune(struct slu_retention *r)
     for (unsigned step = 0; step < STEPS_PERIOD; step++) {
         uint32_t pruned;
         int error =
-            slu_prune_step(&r->pruner, r->view, r->core.stats.delivered_height,
+            slu_prune_step(&r->pruner, r->view, r->core.stats.opened_height,
                            r->core.stats.stream_time_ms, STEP_HEIGHTS, about_to, r, &pruned);
         if (error != 0) {
             const char *words = slu_disk_failure(r->pruner.disk);

@@ -11,6 +11,7 @@
 
 #include "node/clock.h"
 #include "sluice/error.h"
+#include "wire/key_cert.h"
 
 #define RING_ITEMS  8192u
 #define RING_BYTES  (48u * 1024u * 1024u) /* the shares of all links, and clients */
@@ -19,6 +20,7 @@
 #define PRESSED     64u                  /* inputs that wait: no time to sync here */
 #define TURN_BYTES  (2u * 1024u * 1024u) /* of inputs that one turn keeps alive */
 #define BURST_ITEMS 256u
+#define KEYS_MAX    SLU_NODES_MAX /* each has a larger k than the one before */
 
 struct slu_runtime {
     struct slu_runtime_config config;
@@ -37,8 +39,13 @@ struct slu_runtime {
     uint64_t bell_us; /* what the bell is set to */
     int bell;         /* a timer that wakes the core's thread; set by whoever ended a turn */
 
-    pthread_mutex_t view_lock;
+    pthread_mutex_t view_lock; /* of all below */
     struct slu_core_view view;
+    uint16_t key_count;
+    struct {
+        size_t len;
+        uint8_t bytes[SLU_KEY_CERT_BYTES_MAX];
+    } keys[KEYS_MAX];
 };
 
 static struct slu_turn *turn_new(void)
@@ -167,6 +174,10 @@ static void publish(struct slu_runtime *rt, uint64_t now_ms)
     view->rejoining = slu_core_rejoining(rt->config.core);
     slu_core_inbox_status(rt->config.core, &view->inbox);
     slu_core_keygen_status(rt->config.core, &view->keygen);
+    while (rt->key_count < view->keygen.keys && rt->key_count < KEYS_MAX) {
+        uint16_t number = rt->key_count++;
+        rt->keys[number].len = slu_core_key_cert(rt->config.core, number, rt->keys[number].bytes);
+    }
     for (uint16_t i = 0; i < rt->config.nodes; i++) {
         slu_core_lane_status(rt->config.core, i, &view->lanes[i]);
         view->heard_ms_ago[i] = slu_core_heard_ms_ago(rt->config.core, i, now_ms);
@@ -360,6 +371,15 @@ void slu_runtime_view(struct slu_runtime *runtime, struct slu_core_view *view)
     pthread_mutex_lock(&runtime->view_lock);
     *view = runtime->view;
     pthread_mutex_unlock(&runtime->view_lock);
+}
+
+size_t slu_runtime_key_cert(struct slu_runtime *runtime, uint16_t number, uint8_t *out)
+{
+    pthread_mutex_lock(&runtime->view_lock);
+    size_t len = number < runtime->key_count ? runtime->keys[number].len : 0;
+    memcpy(out, runtime->keys[number < KEYS_MAX ? number : 0].bytes, len);
+    pthread_mutex_unlock(&runtime->view_lock);
+    return len;
 }
 
 struct slu_ring_fill slu_runtime_fill(struct slu_runtime *runtime)

@@ -94,6 +94,10 @@ void slu_runtime_turn_done(struct slu_runtime *runtime, struct slu_turn *turn);
 
 /** Copies the newest view of the core. Any thread. */
 void slu_runtime_view(struct slu_runtime *runtime, struct slu_core_view *view);
+/** Certificate `number` of the committee's keys, as slu_core_key_cert has it, into `out` of
+ * SLU_KEY_CERT_BYTES_MAX; as of a view of the core. Returns how many bytes, 0: there is none yet.
+ * Any thread. */
+size_t slu_runtime_key_cert(struct slu_runtime *runtime, uint16_t number, uint8_t *out);
 struct slu_ring_fill slu_runtime_fill(struct slu_runtime *runtime);
 
 #endif

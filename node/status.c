@@ -98,6 +98,7 @@ static json_t *reasons(const struct slu_survey *s, const uint64_t *counts, bool 
         const char *name;
     } own[] = {{SLU_METRIC_TX_RATE_CLIENT, "rate_client"},
                {SLU_METRIC_TX_RATE_ROLLUP, "rate_rollup"},
+               {SLU_METRIC_TX_RATE_SEALED, "rate_sealed"},
                {SLU_METRIC_TX_LANE_FULL, "lane_full"},
                {SLU_METRIC_TX_BEHIND, "catching_up"},
                {SLU_METRIC_TX_FORM, "form"},
@@ -142,7 +143,22 @@ static void set_hex(json_t *object, const char *name, const uint8_t bytes32[32])
     json_object_set_new(object, name, json_string(text));
 }
 
-/* The committee's key, and the attempt at one. */
+/* What was ordered sealed, and how far its opening has come. */
+static json_t *openings(const struct slu_core_stats *stats)
+{
+    json_t *object = json_object();
+    set_number(object, "ordered", stats->sealed_ordered);
+    set_number(object, "opened", stats->sealed_opened);
+    set_number(object, "void", stats->sealed_void);
+    set_number(object, "waiting", stats->calendar_entries);
+    set_number(object, "waiting_bytes", stats->calendar_bytes);
+    set_number(object, "shares_sent", stats->shares_sent);
+    set_number(object, "shares_refused", stats->shares_refused);
+    set_number(object, "shares_wrong", stats->shares_wrong);
+    return object;
+}
+
+/* The committee's key, the attempt at one, and what the key is for. */
 static json_t *sealing(const struct slu_survey *s, const struct slu_core_view *view)
 {
     static const char *const phases[] = {"resting", "dealing", "settling"};
@@ -166,6 +182,8 @@ static json_t *sealing(const struct slu_survey *s, const struct slu_core_view *v
         json_object_set_new(key, "has_share", json_boolean(status->has_share));
     }
     json_object_set_new(object, "key", key);
+    set_number(object, "keys", status->keys);
+    json_object_set_new(object, "openings", openings(&view->stats));
     return object;
 }
 
@@ -185,6 +203,7 @@ char *slu_survey_status(const struct slu_survey *s)
     json_object_set_new(root, "version", json_string(SLU_VERSION_TEXT));
     set_number(root, "protocol_version", s->genesis->version);
     set_number(root, "height", place.height);
+    set_number(root, "opened_height", view->stats.opened_height);
     set_number(root, "final_height", view->stats.final_height);
     set_number(root, "view", view->stats.view);
     set_number(root, "final_view", view->stats.final_view);

@@ -19,7 +19,7 @@
 #define OWN_WRITE    1u
 #define OWN_FIRST    2u
 
-static const char *const family_names[SLU_FAMILIES] = {"default", "batch", "vote"};
+static const char *const family_names[SLU_FAMILIES] = {"default", "batch", "vote", "calendar"};
 
 /* ---- failures ---- */
 
@@ -344,8 +344,13 @@ void slu_disk_forget(struct slu_disk *disk, const struct slu_record_key *from,
         if (slu_key_compare(&lo, &hi) >= 0)
             continue;
         size_t lo_len = slu_key_write(lo_bytes, &lo), hi_len = slu_key_write(hi_bytes, &hi);
-        rocksdb_writebatch_delete_range_cf(disk->batch, disk->families[slu_disk_family(lo.kind)],
-                                           lo_bytes, lo_len, hi_bytes, hi_len);
+        rocksdb_column_family_handle_t *family = disk->families[slu_disk_family(lo.kind)];
+        /* Every read of a family looks through the ranges that were deleted of it lately. */
+        if (slu_key_single(&lo, &hi))
+            rocksdb_writebatch_delete_cf(disk->batch, family, lo_bytes, lo_len);
+        else
+            rocksdb_writebatch_delete_range_cf(disk->batch, family, lo_bytes, lo_len, hi_bytes,
+                                               hi_len);
         disk->gathered += lo_len + hi_len;
     }
 }

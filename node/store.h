@@ -1,15 +1,18 @@
 /* The node's disk: RocksDB, through its C API, behind the records of consensus/store.h, with one
  * synced write per call and a check at open that nothing synced is missing (docs/STORAGE.md).
  *
- *     column family   records                              why apart
- *     default         STATE FINAL DELIVERED IDS, our own   read while running
- *     batch           BATCH (values in blob files)         bodies are written once, never moved
- *     vote            VOTE ACK                             forgotten all the time, read at start
- * only
+ *     column family   records                       why apart
+ *     default         STATE FINAL DELIVERED IDS     read while running, pruned by height
+ *                     INBOX SHARES OPENED, our own
+ *     batch           BATCH (values in blob files)  bodies are written once, never moved
+ *     vote            VOTE ACK DUE                  forgotten all the time, read at start only
+ *     calendar        CALENDAR                      one is kept for weeks, the next for a second: in a
+ *                                                   blob file it would keep all the others' bytes
  *
- *     key = kind u8 | a u64 big-endian | b u64 big-endian [| digest 32: BATCH only]
+ *     key = kind u8 | a u64 big-endian | b u64 big-endian [| digest 32: BATCH and INBOX]
  *
- * One write-ahead log serves all three, so a write is atomic. Each write also carries its number in
+ * One write-ahead log serves all of them, so a write is atomic, and what it puts and forgets happens in
+ * the order in which it was told. Each write also carries its number in
  * a record of our own; the synced mark (node/mark.h) remembers the last one outside of RocksDB.
  *
  * Threads: writing (begin .. commit) by one thread at a time, it takes a lock; views are for one
@@ -23,7 +26,7 @@
 
 #include "consensus/store.h"
 
-#define SLU_DISK_FORMAT 1u
+#define SLU_DISK_FORMAT 2u
 
 struct slu_disk;
 
@@ -55,7 +58,9 @@ void slu_disk_begin(struct slu_disk *disk);
 /** Adds a record: value, then payload (may be NULL) right behind it. Both are copied. */
 void slu_disk_put(struct slu_disk *disk, const struct slu_record_key *key, const void *value,
                   size_t value_len, const void *payload, size_t payload_len);
-/** Deletes the records of [from, to). */
+/** Deletes the records of [from, to), those of this very write that came before included. A range of
+ * more than one possible key costs every later read of its column family something until the next flush:
+ * not for what is read while running and forgotten all the time. */
 void slu_disk_forget(struct slu_disk *disk, const struct slu_record_key *from,
                      const struct slu_record_key *to);
 /** Bytes gathered since begin, for bounding a write. */

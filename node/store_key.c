@@ -6,7 +6,10 @@ enum slu_disk_family slu_disk_family(enum slu_record_kind kind)
 {
     if (kind == SLU_REC_BATCH)
         return SLU_FAMILY_BATCH;
-    return kind == SLU_REC_VOTE || kind == SLU_REC_ACK ? SLU_FAMILY_VOTE : SLU_FAMILY_DEFAULT;
+    if (kind == SLU_REC_CALENDAR)
+        return SLU_FAMILY_CALENDAR;
+    bool passing = kind == SLU_REC_VOTE || kind == SLU_REC_ACK || kind == SLU_REC_DUE;
+    return passing ? SLU_FAMILY_VOTE : SLU_FAMILY_DEFAULT;
 }
 
 void slu_put_be64(uint8_t *at, uint64_t value)
@@ -64,6 +67,12 @@ int slu_key_compare(const struct slu_record_key *x, const struct slu_record_key 
     if (x->b != y->b)
         return x->b < y->b ? -1 : 1;
     return memcmp(x->digest, y->digest, 32);
+}
+
+bool slu_key_single(const struct slu_record_key *from, const struct slu_record_key *to)
+{
+    return from->kind == to->kind && !slu_record_has_digest(from->kind) && from->a == to->a &&
+           from->b < to->b && to->b - from->b == 1;
 }
 
 bool slu_key_part(struct slu_record_key *lo, struct slu_record_key *hi, unsigned kind,

@@ -5,7 +5,7 @@
 #define KIB ((size_t)1024)
 #define MIB (1024u * KIB)
 
-#define FAMILIES 3
+#define FAMILIES 4
 
 struct slu_disk_settings {
     rocksdb_cache_t *cache;
@@ -17,7 +17,7 @@ struct slu_disk_settings {
 static const struct {
     size_t buffer_bytes;
     int buffers;
-} memtables[FAMILIES] = {{6 * MIB, 3}, {12 * MIB, 3}, {4 * MIB, 2}};
+} memtables[FAMILIES] = {{6 * MIB, 3}, {12 * MIB, 3}, {8 * MIB, 2}, {4 * MIB, 2}};
 
 static void set_log_and_recovery(rocksdb_options_t *o)
 {
@@ -69,7 +69,7 @@ static void set_family(rocksdb_options_t *o, unsigned family, rocksdb_cache_t *c
     rocksdb_options_set_target_file_size_base(o, 16 * MIB);
     rocksdb_options_set_compression(o, rocksdb_no_compression);
     /* Bodies and long lists of ids go to blob files, so that compaction moves only their keys. */
-    if (family != 2) {
+    if (family < 2) {
         rocksdb_options_set_enable_blob_files(o, 1);
         rocksdb_options_set_min_blob_size(o, KIB);
         rocksdb_options_set_blob_file_size(o, 32 * MIB);
@@ -81,8 +81,9 @@ static void set_family(rocksdb_options_t *o, unsigned family, rocksdb_cache_t *c
     }
 }
 
-/* The MANIFEST lists the logs that were synced and are still needed, and a start without one of them
- * is refused: the mark covers what is in a log, this that it is there. Not in the C functions. */
+/* The MANIFEST lists the logs that were synced and are still needed, and a start without one of
+ * them is refused: the mark covers what is in a log, this that it is there. Not in the C functions.
+ */
 static rocksdb_options_t *verifying_options(void)
 {
     rocksdb_options_t *plain = rocksdb_options_create(), *options = rocksdb_options_create();
@@ -121,7 +122,8 @@ struct slu_disk_settings *slu_disk_settings_new(void)
 const rocksdb_options_t *slu_disk_settings_db(struct slu_disk_settings *settings, bool create)
 {
     rocksdb_options_set_create_if_missing(settings->db, create);
-    rocksdb_options_set_create_missing_column_families(settings->db, create);
+    /* A directory of an older format is missing some: it is told by its identity record. */
+    rocksdb_options_set_create_missing_column_families(settings->db, true);
     return settings->db;
 }
 

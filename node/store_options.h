@@ -11,9 +11,9 @@ struct slu_disk_settings;
 /** NULL when memory is refused. Must outlive the database. */
 struct slu_disk_settings *slu_disk_settings_new(void);
 void slu_disk_settings_free(struct slu_disk_settings *settings);
-/** The database's options; `create`: make what is missing. */
+/** The database's options; `create`: make it when it is missing. */
 const rocksdb_options_t *slu_disk_settings_db(struct slu_disk_settings *settings, bool create);
-/** Of family 0 (default), 1 (batch), 2 (vote). */
+/** Of an slu_disk_family. */
 const rocksdb_options_t *slu_disk_settings_family(const struct slu_disk_settings *settings,
                                                   unsigned family);
 

@@ -14,7 +14,13 @@
 #define SLU_KEY_BYTES_MAX      49u
 #define SLU_DISK_FAILURE_BYTES 2048u
 
-enum slu_disk_family { SLU_FAMILY_DEFAULT, SLU_FAMILY_BATCH, SLU_FAMILY_VOTE, SLU_FAMILIES };
+enum slu_disk_family {
+    SLU_FAMILY_DEFAULT,
+    SLU_FAMILY_BATCH,
+    SLU_FAMILY_VOTE,
+    SLU_FAMILY_CALENDAR,
+    SLU_FAMILIES
+};
 
 struct slu_disk {
     char *dir;
@@ -46,6 +52,8 @@ size_t slu_key_write(char out[SLU_KEY_BYTES_MAX], const struct slu_record_key *k
 /** False when the bytes are no key of a record. */
 bool slu_key_read(struct slu_record_key *key, const char *in, size_t len);
 int slu_key_compare(const struct slu_record_key *x, const struct slu_record_key *y);
+/** Whether [from, to) can hold no key but `from`. */
+bool slu_key_single(const struct slu_record_key *from, const struct slu_record_key *to);
 /** The part of [from, to) whose kind is `kind`; false when there is none. */
 bool slu_key_part(struct slu_record_key *lo, struct slu_record_key *hi, unsigned kind,
                   const struct slu_record_key *from, const struct slu_record_key *to);

@@ -41,7 +41,7 @@ struct slu_stream {
     void (*failed)(void *context, const char *words);
     void *context;
     struct slu_disk *disk;
-    _Atomic uint64_t delivered, lowest;
+    _Atomic uint64_t open, lowest;
     _Atomic uint32_t readers_open; /* slots in use or asked for */
     _Atomic bool asleep;
     bool broken;
@@ -195,7 +195,7 @@ static bool serve(struct slu_stream *s, struct reader *r, uint64_t now_us)
             end_well(s, r);
             return false;
         }
-        if (r->height > atomic_load(&s->delivered)) {
+        if (r->height > atomic_load(&s->open)) {
             r->look_us = r->blocked_us = 0;
             return false;
         }
@@ -250,7 +250,7 @@ static void execute(struct slu_stream *s, struct command *command)
                                  .to = command->to,
                                  .every = command->every};
     if (free_slot->height == 0)
-        free_slot->height = atomic_load(&s->delivered) + 1;
+        free_slot->height = atomic_load(&s->open) + 1;
     if ((uint32_t)(free_slot - s->readers) >= s->count)
         s->count = (uint32_t)(free_slot - s->readers) + 1;
 }
@@ -279,7 +279,7 @@ static void *stream_thread(void *context)
     for (;;) {
         /* A height that came after the last round began saw nobody asleep. */
         atomic_store(&s->asleep, true);
-        if (atomic_load(&s->delivered) != served)
+        if (atomic_load(&s->open) != served)
             until_us = 0;
         uint32_t count = slu_ring_take(&s->commands, items, 64, SIZE_MAX, until_us);
         atomic_store(&s->asleep, false);
@@ -289,13 +289,13 @@ static void *stream_thread(void *context)
             execute(s, items[i]);
             free(items[i]);
         }
-        served = atomic_load(&s->delivered);
+        served = atomic_load(&s->open);
         until_us = serve_all(s);
     }
 }
 
 int slu_stream_start(struct slu_stream **stream, struct slu_disk *disk, struct slu_metrics *metrics,
-                     uint64_t lowest, uint64_t delivered,
+                     uint64_t lowest, uint64_t open,
                      void (*failed)(void *context, const char *words), void *context)
 {
     struct slu_stream *s = calloc(1, sizeof *s);
@@ -306,7 +306,7 @@ int slu_stream_start(struct slu_stream **stream, struct slu_disk *disk, struct s
     s->failed = failed;
     s->context = context;
     atomic_init(&s->lowest, lowest);
-    atomic_init(&s->delivered, delivered);
+    atomic_init(&s->open, open);
     s->heights = slu_height_cache_new(disk, metrics);
     int error = slu_ring_init(&s->commands, COMMANDS, SIZE_MAX);
     if (error == 0 && s->heights == NULL)
@@ -344,9 +344,9 @@ void slu_stream_stop(struct slu_stream *stream)
     free(stream);
 }
 
-void slu_stream_delivered(struct slu_stream *stream, uint64_t height)
+void slu_stream_opened(struct slu_stream *stream, uint64_t height)
 {
-    atomic_store(&stream->delivered, height);
+    atomic_store(&stream->open, height);
     /* Nobody reads, nobody is woken. */
     if (atomic_load(&stream->readers_open) > 0 && atomic_load(&stream->asleep))
         slu_ring_wake(&stream->commands);

@@ -1,9 +1,10 @@
-/* Subscriptions: the ordered stream of delivered heights, filtered by rollup, to any number of
- * readers, from any retained height on; history and live through the same path.
+/* Subscriptions: the ordered stream of open heights (docs/PROTOCOL.md clause 7.10), filtered by
+ * rollup, to any number of readers, from any retained height on; history and live through the same
+ * path.
  *
- *     DELIVERED ─▶ slu_stream_delivered ─┐
- *     Subscribe ─▶ slu_stream_add ───────┼─▶ thread: for each reader whose link has room, the next
- *     Cancel, link down ─────────────────┘   parts of up to SLU_PART_BYTES from node/height
+ *     OPENED ────▶ slu_stream_opened ─┐
+ *     Subscribe ─▶ slu_stream_add ────┼─▶ thread: for each reader whose link has room, the next
+ *     Cancel, link down ──────────────┘   parts of up to SLU_PART_BYTES from node/height
  *
  * A reader is a cursor and nothing else: its bytes wait in the store, not in memory. While its link
  * holds more than SLU_READER_QUEUE_BYTES unsent, it is left alone, so a slow reader slows only
@@ -21,16 +22,16 @@
 
 struct slu_stream;
 
-/** Starts the thread. `lowest` is the lowest retained height (0: none yet), `delivered` the
- * highest. Errors: MEMORY, IO. */
+/** Starts the thread. `lowest` is the lowest retained height (0: none yet), `open` the highest that
+ * readers may see. Errors: MEMORY, IO. */
 SLU_MUST_USE int slu_stream_start(struct slu_stream **stream, struct slu_disk *disk,
-                                  struct slu_metrics *metrics, uint64_t lowest, uint64_t delivered,
+                                  struct slu_metrics *metrics, uint64_t lowest, uint64_t open,
                                   void (*failed)(void *context, const char *words), void *context);
 /** Ends the thread, frees. After the links have ended. NULL is allowed. */
 void slu_stream_stop(struct slu_stream *stream);
 
-/** Height `height` is delivered and durable. Any thread. */
-void slu_stream_delivered(struct slu_stream *stream, uint64_t height);
+/** Every height up to `height` is open, and what was opened is written. Any thread. */
+void slu_stream_opened(struct slu_stream *stream, uint64_t height);
 /** Heights below `lowest` are about to be pruned. Any thread. */
 void slu_stream_pruned(struct slu_stream *stream, uint64_t lowest);
 

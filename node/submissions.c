@@ -11,8 +11,6 @@
 #define TXS_MAX      (512u * 1024u) /* over all submissions */
 #define CORE_PERCENT 50u            /* of the core's ring, for clients */
 #define MEASURES     4096u
-#define GRID_MS      1000u
-#define SLACK_MS     2000u /* of the dedup window that valid_for 0 leaves */
 
 struct result {
     uint8_t id[32];
@@ -92,17 +90,6 @@ void slu_submissions_free(struct slu_submissions *submissions)
     free(submissions);
 }
 
-uint64_t slu_valid_until(const struct slu_params *params, uint64_t stream_ms, uint32_t valid_for_ms)
-{
-    uint64_t window = params->dedup_window_ms;
-    uint64_t wanted = valid_for_ms;
-    if (wanted == 0)
-        wanted = window > 2 * SLACK_MS ? window - SLACK_MS : window;
-    uint64_t last = (stream_ms + window) / GRID_MS * GRID_MS;
-    uint64_t until = (stream_ms + wanted + GRID_MS - 1) / GRID_MS * GRID_MS;
-    return until < last ? until : last;
-}
-
 /* ---- slots ---- */
 
 static void slot_release(struct slu_submissions *s, uint32_t index)
@@ -127,6 +114,8 @@ static enum slu_metric refusal_metric(const char *reason)
         return SLU_METRIC_TX_RATE_CLIENT;
     if (strcmp(reason, "rate_rollup") == 0)
         return SLU_METRIC_TX_RATE_ROLLUP;
+    if (strcmp(reason, "rate_sealed") == 0)
+        return SLU_METRIC_TX_RATE_SEALED;
     if (strcmp(reason, "lane_full") == 0)
         return SLU_METRIC_TX_LANE_FULL;
     if (strcmp(reason, "catching_up") == 0)
@@ -189,13 +178,24 @@ static void input_free(struct slu_input *input)
     free(input);
 }
 
-/* One envelope of the client's: whole, and nothing behind it. */
-static const char *check_envelope(const struct slu_genesis *g, const ProtobufCBinaryData *bytes,
-                                  uint64_t stream_ms, struct slu_tx *tx)
+/* One envelope of the client's, whole and nothing behind it, or one that a payload would get. */
+static const char *check(const struct slu_genesis *g, const Slu__Client__Submit *submit, size_t i,
+                         uint64_t until, uint64_t stream_ms, struct slu_tx *tx)
 {
-    struct slu_reader r = slu_reader_of(bytes->data, bytes->len);
-    if (!slu_tx_read(&r, tx) || !slu_reader_done(&r))
-        return "malformed";
+    if (submit->n_envelopes > 0) {
+        const ProtobufCBinaryData *bytes = &submit->envelopes[i];
+        struct slu_reader r = slu_reader_of(bytes->data, bytes->len);
+        if (!slu_tx_read(&r, tx) || !slu_reader_done(&r))
+            return "malformed";
+    } else {
+        uint32_t len = (uint32_t)submit->payloads[i].len; /* of a frame */
+        *tx = (struct slu_tx){.rollup = submit->rollup,
+                              .valid_until_ms = until,
+                              .kind = SLU_TX_PLAIN,
+                              .body = submit->payloads[i].data,
+                              .body_len = len,
+                              .bytes_len = SLU_TX_HEAD_BYTES + len};
+    }
     enum slu_drop drop = slu_tx_check(g, tx, stream_ms);
     return drop == SLU_DROP_NONE ? NULL : slu_drop_name(drop);
 }
@@ -208,33 +208,22 @@ static uint32_t make_envelopes(struct slu_submissions *s, const struct slu_clien
     bool own = submit->n_envelopes > 0;
     size_t count = own ? submit->n_envelopes : submit->n_payloads;
     uint64_t now_us = slu_now_us();
-    bool known_rollup = slu_genesis_rollup_known(s->genesis, submit->rollup);
     bool turned_away =
         s->door != NULL && s->door->refuses(s->door->context, slu_link_remote(client->flow.link));
     uint32_t passed = 0;
     for (size_t i = 0; i < count; i++) {
-        const ProtobufCBinaryData *data = own ? &submit->envelopes[i] : &submit->payloads[i];
-        struct slu_tx tx = {.rollup = submit->rollup};
-        size_t bytes = data->len + (own ? 0 : SLU_TX_HEAD_BYTES);
-        const char *reason = NULL;
-        if (own)
-            reason = check_envelope(s->genesis, data, s->place->stream_ms, &tx);
-        else if (data->len == 0 || bytes > s->genesis->params.tx_bytes_max)
-            reason = slu_drop_name(SLU_DROP_SIZE);
-        else if (!known_rollup)
-            reason = slu_drop_name(SLU_DROP_ROLLUP);
+        struct slu_tx tx;
+        const char *reason = check(s->genesis, submit, i, until, s->place->stream_ms, &tx);
         if (reason == NULL && turned_away)
             reason = "rate_client";
         if (reason == NULL)
-            reason = slu_admission_take(s->admission, client->address, tx.rollup, bytes, now_us);
+            reason =
+                slu_admission_take(s->admission, client->address, tx.rollup, tx.bytes_len, now_us);
         results[i].reason = reason;
         results[i].asked = reason == NULL;
         if (reason != NULL)
             continue;
-        if (own)
-            slu_write_bytes(w, data->data, data->len);
-        else
-            slu_tx_write(w, submit->rollup, until, SLU_TX_PLAIN, data->data, (uint32_t)data->len);
+        slu_tx_write(w, tx.rollup, tx.valid_until_ms, tx.kind, tx.body, tx.body_len);
         passed++;
     }
     SLU_CHECK(!w->failed);

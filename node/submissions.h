@@ -41,9 +41,4 @@ bool slu_submissions_measuring(const struct slu_submissions *submissions);
 /** How many are on their way. */
 uint32_t slu_submissions_count(const struct slu_submissions *submissions);
 
-/** The valid_until that a gateway gives to an envelope: `stream_ms` + `valid_for_ms` (0: the window
- * less 2 s) rounded up to a whole second, or down to the last one within the dedup window. */
-uint64_t slu_valid_until(const struct slu_params *params, uint64_t stream_ms,
-                         uint32_t valid_for_ms);
-
 #endif

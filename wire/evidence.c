@@ -14,6 +14,8 @@ const char *slu_offence_name(enum slu_offence offence)
         return "two_notarize";
     case SLU_NULLIFY_FINALIZE:
         return "nullify_and_finalize";
+    case SLU_WRONG_SHARE:
+        return "wrong_share";
     case SLU_OFFENCES:
         break;
     }
@@ -61,7 +63,88 @@ void slu_evidence_nullify_finalize(struct slu_writer *w, uint16_t node, uint64_t
     slu_write_bytes(w, finalize64, 64);
 }
 
+void slu_evidence_wrong_share(struct slu_writer *w, const struct slu_genesis *g,
+                              const struct slu_key_cert *cert,
+                              const struct slu_signed_shares *shares,
+                              const uint8_t ids_hash32[32], const uint8_t (*r32)[32])
+{
+    write_head(w, SLU_WRONG_SHARE, shares->node);
+    slu_write_u64(w, shares->height);
+    slu_key_cert_write(w, g, cert);
+    slu_write_bytes(w, shares->block, 32);
+    slu_write_bytes(w, ids_hash32, 32);
+    slu_write_u32(w, shares->first);
+    slu_write_u16(w, shares->count);
+    slu_write_bytes(w, r32, 32 * (size_t)shares->count);
+    slu_write_bytes(w, shares->d, 32 * (size_t)shares->count);
+    slu_write_bytes(w, shares->proof, SLU_PROOF_BYTES);
+    slu_write_bytes(w, shares->signature, 64);
+}
+
 /* ---- reading ---- */
+
+/* A wrong share, unfolded. */
+struct wrong {
+    struct slu_key_cert cert;
+    struct slu_signed_shares shares;
+    uint8_t r[SLU_SHARES_MAX][32];
+};
+
+static int read_wrong(struct slu_reader *r, const struct slu_genesis *g, struct slu_evidence *out,
+                      struct wrong *wrong)
+{
+    struct slu_signed_shares *s = &wrong->shares;
+    uint8_t ids_hash[32];
+    *s = (struct slu_signed_shares){.node = out->offender};
+    out->at = s->height = slu_read_u64(r);
+    int rc = slu_key_cert_read(r, g, &wrong->cert);
+    if (rc)
+        return rc;
+    slu_read_copy(r, s->block, 32);
+    slu_read_copy(r, ids_hash, 32);
+    s->first = slu_read_u32(r);
+    s->count = slu_read_u16(r);
+    if (r->failed || s->height == 0 || s->count == 0)
+        return SLU_ERR_MALFORMED;
+    if (s->count > SLU_SHARES_MAX)
+        return SLU_ERR_LIMIT;
+    slu_read_copy(r, wrong->r, 32 * (size_t)s->count);
+    slu_read_copy(r, s->d, 32 * (size_t)s->count);
+    slu_read_copy(r, s->proof, SLU_PROOF_BYTES);
+    slu_read_copy(r, s->signature, 64);
+    if (r->failed)
+        return SLU_ERR_MALFORMED;
+    memcpy(s->key_id, wrong->cert.key.key_id, 32);
+    memcpy(s->y_i, wrong->cert.key.y_i[s->node], 32);
+    slu_shares_list(s->list, g, ids_hash, (const uint8_t(*)[32])wrong->r, s->count);
+    slu_signed_shares_digest(s, g);
+    return SLU_OK;
+}
+
+/* The certificate shows the Y_i that the offender signed; the shares must be wrong for it. */
+static int check_wrong(const struct wrong *wrong, const struct slu_genesis *g,
+                       const struct slu_verifier *verifier)
+{
+    const struct slu_signed_shares *s = &wrong->shares;
+    _Alignas(16) uint8_t memory[SLU_SHARE_WORK_SMALL_BYTES];
+    struct slu_point r[SLU_SHARES_MAX], d[SLU_SHARES_MAX];
+    struct slu_seal_key key;
+    if (!slu_shares_read(r, (const uint8_t(*)[32])wrong->r, s->count))
+        return SLU_ERR_MALFORMED; /* no honest node signs such a list */
+    if (slu_key_cert_check(&wrong->cert, g, verifier) ||
+        !verifier->verify(verifier->context, s->node, s->digest, s->signature))
+        return SLU_ERR_SIGNATURE;
+    if (!slu_shares_read(d, s->d, s->count))
+        return SLU_OK; /* no group elements: wrong */
+    memcpy(key.chain_id, g->chain_id, 32);
+    memcpy(key.key_id, wrong->cert.key.key_id, 32);
+    memcpy(key.y, wrong->cert.key.y, 32);
+    struct slu_share_chunk chunk = slu_signed_shares_chunk(s, &key, (const uint8_t(*)[32])wrong->r, r);
+    SLU_CHECK(slu_share_work_bytes(SLU_SHARES_MAX) <= sizeof memory);
+    return slu_chunk_good(slu_share_work_init(memory, SLU_SHARES_MAX), &chunk, s->d, d, s->proof)
+               ? SLU_ERR_MALFORMED
+               : SLU_OK;
+}
 
 /* The two signed digests with their signatures. */
 struct pair {
@@ -111,8 +194,9 @@ static int read_votes(struct slu_reader *r, const struct slu_genesis *g, struct 
     return SLU_OK;
 }
 
+/* `wrong` has room for a wrong share, `pair` for what any other is. */
 static int read_all(struct slu_evidence *out, const struct slu_genesis *g, const uint8_t *bytes,
-                    size_t len, struct pair *pair)
+                    size_t len, struct pair *pair, struct wrong *wrong)
 {
     if (len > SLU_EVIDENCE_BYTES_MAX)
         return SLU_ERR_LIMIT;
@@ -124,8 +208,9 @@ static int read_all(struct slu_evidence *out, const struct slu_genesis *g, const
     if (out->offender >= g->n)
         return SLU_ERR_MISMATCH;
     out->offence = (enum slu_offence)offence;
-    int rc = out->offence == SLU_TWO_BATCHES ? read_batches(&r, g, out, pair)
-                                             : read_votes(&r, g, out, pair);
+    int rc = out->offence == SLU_WRONG_SHARE   ? read_wrong(&r, g, out, wrong)
+             : out->offence == SLU_TWO_BATCHES ? read_batches(&r, g, out, pair)
+                                               : read_votes(&r, g, out, pair);
     if (rc)
         return rc;
     if (!slu_reader_done(&r))
@@ -138,14 +223,37 @@ int slu_evidence_read(struct slu_evidence *out, const struct slu_genesis *g, con
                       size_t len)
 {
     struct pair pair;
-    return read_all(out, g, bytes, len, &pair);
+    struct wrong wrong;
+    return read_all(out, g, bytes, len, &pair, &wrong);
+}
+
+int slu_evidence_outline(struct slu_evidence *out, const struct slu_genesis *outline,
+                         const uint8_t *bytes, size_t len)
+{
+    struct slu_reader r = slu_reader_of(bytes, len);
+    if (len > SLU_EVIDENCE_BYTES_MAX)
+        return SLU_ERR_LIMIT;
+    if (slu_read_u8(&r) != SLU_WRONG_SHARE)
+        return slu_evidence_read(out, outline, bytes, len);
+    out->offence = SLU_WRONG_SHARE;
+    out->offender = slu_read_u16(&r);
+    out->at = slu_read_u64(&r);
+    if (r.failed || out->at == 0)
+        return SLU_ERR_MALFORMED;
+    if (out->offender >= outline->n)
+        return SLU_ERR_MISMATCH;
+    slu_hash_of(out->id, "evidence", outline->chain_id, bytes, len);
+    return SLU_OK;
 }
 
 int slu_evidence_check(struct slu_evidence *out, const struct slu_genesis *g, const uint8_t *bytes,
                        size_t len, const struct slu_verifier *verifier)
 {
     struct pair pair;
-    int rc = read_all(out, g, bytes, len, &pair);
+    struct wrong wrong;
+    int rc = read_all(out, g, bytes, len, &pair, &wrong);
+    if (!rc && out->offence == SLU_WRONG_SHARE)
+        return check_wrong(&wrong, g, verifier);
     for (int i = 0; !rc && i < 2; i++)
         if (!verifier->verify(verifier->context, out->offender, pair.digests[i],
                               pair.signatures[i]))

@@ -19,7 +19,8 @@ enum slu_fetch_what {
     SLU_FETCH_ITEM = 8,     /* inbox item `digest` (its id), `from` its valid_until -> RELAY */
     SLU_FETCH_HOLDS = 9,    /* who holds the tuple with digest `digest`, whose id begins with `from`
                              * and `to`                                     -> HOLDS */
-    SLU_FETCH_KINDS = 10
+    SLU_FETCH_SHARES = 10,  /* your shares of heights from..to              -> SHARES each */
+    SLU_FETCH_KINDS = 11
 };
 
 struct slu_fetch {

@@ -1,5 +1,6 @@
 #include "wire/genesis.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,7 +86,7 @@ static const struct bound bounds[] = {
     ROW(inbox_items_max, SLU_NODES_MAX, SLU_INBOX_ITEMS_CAP),
     ROW(inbox_bytes_max, 1024, SLU_INBOX_BYTES_CAP),
     ROW(inbox_ids_max, 64, SLU_INBOX_IDS_CAP),
-    ROW(due_bytes_per_block, 1024, 1u << 30),
+    ROW(due_bytes_per_block, 1024, SLU_DUE_BYTES_CAP),
     ROW(sealing, 0, 1),
     ROW(seal_threshold, 0, SLU_NODES_MAX),
     ROW(seal_threshold_min, 0, SLU_NODES_MAX),
@@ -148,6 +149,35 @@ static int check_thresholds(const struct slu_genesis *g, char *why, size_t cap)
         snprintf(why, cap,
                  "parameters.seal_threshold_min: %u is not in %u..%u (f+1..the threshold), nor 0",
                  k_min, low, k);
+        return SLU_ERR_CONFIG;
+    }
+    return SLU_OK;
+}
+
+/* What the rules of clause 7.7 divide among classes and lanes: each part must hold the longest
+ * transaction, or an honest one could wait for ever. */
+static int check_sealing(const struct slu_genesis *g, char *why, size_t cap)
+{
+    const struct slu_params *p = &g->params;
+    uint32_t longest =
+        p->tx_bytes_max > SLU_CALENDAR_ENTRY_BYTES ? p->tx_bytes_max : SLU_CALENDAR_ENTRY_BYTES;
+    uint64_t calendar_min = 4 * (g->n + UINT64_C(1)) * longest; /* one in each part, however far */
+    if (!p->sealing)
+        return SLU_OK;
+    if (p->due_bytes_per_block / 4 < p->tx_bytes_max) {
+        snprintf(why, cap, "parameters.due_bytes_per_block: smaller than four times tx_bytes_max");
+        return SLU_ERR_CONFIG;
+    }
+    if (p->unlock_horizon_ms < 1000 || p->unlock_horizon_ms > SLU_UNLOCK_HORIZON_MS_CAP) {
+        snprintf(why, cap, "parameters.unlock_horizon_ms: %" PRIu64 " is not in 1000..%" PRIu64,
+                 p->unlock_horizon_ms, (uint64_t)SLU_UNLOCK_HORIZON_MS_CAP);
+        return SLU_ERR_CONFIG;
+    }
+    if (p->calendar_bytes_max < calendar_min || p->calendar_bytes_max > SLU_CALENDAR_CAP) {
+        snprintf(why, cap,
+                 "parameters.calendar_bytes_max: %" PRIu64 " is not in %" PRIu64 "..%" PRIu64
+                 " (at least one transaction for each lane and one more)",
+                 p->calendar_bytes_max, calendar_min, (uint64_t)SLU_CALENDAR_CAP);
         return SLU_ERR_CONFIG;
     }
     return SLU_OK;
@@ -292,6 +322,8 @@ int slu_genesis_seal(struct slu_genesis *g, char *why, size_t why_cap)
         rc = check_params(&g->params, why, why_cap);
     if (!rc)
         rc = check_thresholds(g, why, why_cap);
+    if (!rc)
+        rc = check_sealing(g, why, why_cap);
     if (rc)
         return rc;
     static _Thread_local uint8_t form[SLU_GENESIS_BYTES_MAX];
@@ -328,21 +360,30 @@ uint32_t slu_genesis_lane_quota_txs(const struct slu_genesis *g)
     return g->params.entries_per_block_max / g->n;
 }
 
-bool slu_genesis_rollup_known(const struct slu_genesis *g, uint64_t rollup)
+size_t slu_genesis_due_bytes_max(const struct slu_genesis *g)
 {
-    if (rollup < 1 || rollup > SLU_ROLLUP_ID_MAX)
-        return false;
-    if (g->open_rollups)
-        return true;
+    return (size_t)g->params.due_bytes_per_block + g->params.forced_bytes_per_block +
+           (2u * g->n + 1u) * (size_t)g->params.tx_bytes_max;
+}
+
+const struct slu_genesis_rollup *slu_genesis_rollup(const struct slu_genesis *g, uint64_t rollup)
+{
     size_t low = 0, high = g->rollup_count;
     while (low < high) {
         size_t mid = (low + high) / 2;
         if (g->rollups[mid].id == rollup)
-            return true;
+            return &g->rollups[mid];
         if (g->rollups[mid].id < rollup)
             low = mid + 1;
         else
             high = mid;
     }
-    return false;
+    return NULL;
+}
+
+bool slu_genesis_rollup_known(const struct slu_genesis *g, uint64_t rollup)
+{
+    if (rollup < 1 || rollup > SLU_ROLLUP_ID_MAX)
+        return false;
+    return g->open_rollups || slu_genesis_rollup(g, rollup) != NULL;
 }

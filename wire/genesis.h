@@ -99,6 +99,12 @@ uint16_t slu_genesis_seal_threshold(const struct slu_genesis *genesis);
 uint16_t slu_genesis_seal_threshold_min(const struct slu_genesis *genesis);
 /** Transactions that one lane may put into one block: entries_per_block_max / n, at least 1. */
 uint32_t slu_genesis_lane_quota_txs(const struct slu_genesis *genesis);
+/** Envelope bytes of sealed entries that one height opens, at most: what is shared, what the queue
+ * delivers, and one entry for each of the 2n+1 parts (docs/PROTOCOL.md clause 7.7). */
+size_t slu_genesis_due_bytes_max(const struct slu_genesis *genesis);
+/** The table's row of `rollup`; NULL when it has none, also where any id is allowed. */
+const struct slu_genesis_rollup *slu_genesis_rollup(const struct slu_genesis *genesis,
+                                                     uint64_t rollup);
 /** Whether `rollup` may carry ordinary transactions on this chain. */
 bool slu_genesis_rollup_known(const struct slu_genesis *genesis, uint64_t rollup);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "crypto/hash.h"
+#include "crypto/sealed.h"
 #include "sluice/error.h"
 #include "wire/evidence.h"
 #include "wire/keygen.h"
@@ -40,7 +41,8 @@ int slu_inbox_tuple_read(struct slu_reader *r, const struct slu_genesis *g,
     if (r->failed)
         return SLU_ERR_MALFORMED;
     if (t->kind == SLU_INBOX_FORCED) {
-        bool ok = t->offence == 0 && t->offender == 0 && t->bytes > SLU_TX_HEAD_BYTES &&
+        uint8_t last = g->params.sealing ? SLU_FORCED_LOCKED : SLU_FORCED_PLAIN;
+        bool ok = t->offence <= last && t->offender == 0 && t->bytes > SLU_TX_HEAD_BYTES &&
                   t->bytes <= g->params.tx_bytes_max && t->valid_until_ms != SLU_VALID_FOR_EVER;
         return ok ? SLU_OK : SLU_ERR_MALFORMED;
     }
@@ -230,6 +232,13 @@ int slu_relay_derive(struct slu_relay *relay, const struct slu_genesis *g, const
             tx.valid_until_ms == SLU_VALID_FOR_EVER)
             return SLU_ERR_MALFORMED;
         slu_tx_id(t->id, g, &tx);
+        if (tx.kind == SLU_TX_SEALED && g->params.sealing) {
+            struct slu_sealed sealed;
+            if (slu_sealed_read(&sealed, tx.body, tx.body_len, tx.valid_until_ms))
+                return SLU_ERR_MALFORMED;
+            t->offence = sealed.label.unlock_kind == SLU_UNLOCK_NONE ? SLU_FORCED_SEALED
+                                                                     : SLU_FORCED_LOCKED;
+        }
         t->valid_until_ms = tx.valid_until_ms;
         return SLU_OK;
     }

@@ -21,12 +21,19 @@ enum slu_inbox_kind {
     SLU_INBOX_KEYGEN = 3, /* a node's message of the key generation (wire/keygen.h) */
 };
 
+/** What a forced transaction is, in its tuple's `offence`. */
+enum slu_forced_content {
+    SLU_FORCED_PLAIN = 0,
+    SLU_FORCED_SEALED = 1,
+    SLU_FORCED_LOCKED = 2, /* sealed, with an unlock */
+};
+
 #define SLU_VALID_FOR_EVER UINT64_MAX /* valid_until of evidence */
 
 struct slu_inbox_tuple {
     uint8_t id[32];
     uint8_t kind;      /* slu_inbox_kind */
-    uint8_t offence;   /* slu_offence (wire/evidence.h), or slu_keygen_phase; 0 when forced */
+    uint8_t offence;   /* slu_offence (wire/evidence.h), slu_keygen_phase or slu_forced_content */
     uint16_t offender; /* or the node whose message it is; 0 when forced */
     uint32_t bytes;    /* of the content: one envelope, or evidence */
     uint64_t valid_until_ms;

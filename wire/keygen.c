@@ -58,13 +58,14 @@ int slu_keygen_read(struct slu_keygen_entry *out, const struct slu_genesis *g,
     return SLU_OK;
 }
 
-int slu_keygen_write(struct slu_writer *w, const struct slu_genesis *g, enum slu_keygen_phase phase,
-                     uint16_t node, const uint8_t sid32[32], uint64_t valid_until_ms,
-                     uint16_t dealer, const uint8_t *content, size_t content_len,
-                     const struct slu_signer *signer)
+/* All but the signature; `digest32` is what that is over. */
+static void write_unsigned(struct slu_writer *w, uint8_t digest32[32], const struct slu_genesis *g,
+                           enum slu_keygen_phase phase, uint16_t node, const uint8_t sid32[32],
+                           uint64_t valid_until_ms, uint16_t dealer, const uint8_t *content,
+                           size_t content_len)
 {
     bool complaint = phase == SLU_KEYGEN_COMPLAINT;
-    uint8_t *envelope = w->at, digest[32], signature[64];
+    const uint8_t *envelope = w->at;
     size_t body_len = SLU_KEYGEN_HEAD_BYTES + (complaint ? 2u : 0u) + content_len + 64u;
     slu_write_u64(w, 0);
     slu_write_u64(w, valid_until_ms);
@@ -78,7 +79,25 @@ int slu_keygen_write(struct slu_writer *w, const struct slu_genesis *g, enum slu
         slu_write_u16(w, dealer);
     slu_write_bytes(w, content, content_len);
     SLU_CHECK(!w->failed);
-    slu_hash_of(digest, "keygen", g->chain_id, envelope, (size_t)(w->at - envelope));
+    slu_hash_of(digest32, "keygen", g->chain_id, envelope, (size_t)(w->at - envelope));
+}
+
+void slu_keygen_ready_digest(uint8_t digest32[32], const struct slu_genesis *g, uint16_t node,
+                             const uint8_t sid32[32], uint64_t valid_until_ms,
+                             const uint8_t ready32[32])
+{
+    uint8_t bytes[SLU_TX_HEAD_BYTES + SLU_KEYGEN_HEAD_BYTES + 32];
+    struct slu_writer w = slu_writer_of(bytes, sizeof bytes);
+    write_unsigned(&w, digest32, g, SLU_KEYGEN_READY, node, sid32, valid_until_ms, 0, ready32, 32);
+}
+
+int slu_keygen_write(struct slu_writer *w, const struct slu_genesis *g, enum slu_keygen_phase phase,
+                     uint16_t node, const uint8_t sid32[32], uint64_t valid_until_ms,
+                     uint16_t dealer, const uint8_t *content, size_t content_len,
+                     const struct slu_signer *signer)
+{
+    uint8_t digest[32], signature[64];
+    write_unsigned(w, digest, g, phase, node, sid32, valid_until_ms, dealer, content, content_len);
     int rc = signer->sign(signer->context, signature, SLU_ROLE_KEYGEN, 0, digest);
     if (!rc)
         slu_write_bytes(w, signature, 64);

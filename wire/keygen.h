@@ -59,4 +59,9 @@ SLU_MUST_USE int slu_keygen_write(struct slu_writer *w, const struct slu_genesis
                                   const uint8_t *content, size_t content_len,
                                   const struct slu_signer *signer);
 
+/** What the signature of node `node`'s READY envelope is over. */
+void slu_keygen_ready_digest(uint8_t digest32[32], const struct slu_genesis *g, uint16_t node,
+                             const uint8_t sid32[32], uint64_t valid_until_ms,
+                             const uint8_t ready32[32]);
+
 #endif

@@ -14,7 +14,7 @@ const char *slu_message_name(enum slu_message_kind kind)
         [SLU_MSG_HEADERS] = "headers", [SLU_MSG_BLOCKS] = "blocks",
         [SLU_MSG_FETCH] = "fetch",     [SLU_MSG_REJOIN] = "rejoin",
         [SLU_MSG_FREEZE] = "freeze",   [SLU_MSG_RELAY] = "relay",
-        [SLU_MSG_HOLDS] = "holds",
+        [SLU_MSG_HOLDS] = "holds",     [SLU_MSG_SHARES] = "shares",
     };
     return (unsigned)kind < SLU_MSG_KINDS && names[kind] ? names[kind] : "unknown";
 }
@@ -30,7 +30,7 @@ size_t slu_message_size(enum slu_message_kind kind)
         [SLU_MSG_HEADERS] = SIZE_WITH(headers), [SLU_MSG_BLOCKS] = SIZE_WITH(blocks),
         [SLU_MSG_FETCH] = SIZE_WITH(fetch),     [SLU_MSG_REJOIN] = SIZE_WITH(rejoin),
         [SLU_MSG_FREEZE] = SIZE_WITH(freeze),   [SLU_MSG_RELAY] = SIZE_WITH(relay),
-        [SLU_MSG_HOLDS] = SIZE_WITH(holds),
+        [SLU_MSG_HOLDS] = SIZE_WITH(holds),     [SLU_MSG_SHARES] = SIZE_WITH(shares),
     };
     return (unsigned)kind < SLU_MSG_KINDS && sizes[kind] ? sizes[kind] : sizeof(struct slu_message);
 }
@@ -93,6 +93,9 @@ void slu_message_write(struct slu_writer *w, const struct slu_message *m)
         return;
     case SLU_MSG_HOLDS:
         slu_holds_write(w, &m->holds);
+        return;
+    case SLU_MSG_SHARES:
+        slu_signed_shares_write(w, &m->shares);
         return;
     case SLU_MSG_KINDS:
         break;
@@ -203,6 +206,8 @@ static int read_body(struct slu_message *m, const struct slu_genesis *g, struct 
         return slu_relay_read(r, g, &m->relay, payload, payload_len);
     case SLU_MSG_HOLDS:
         return slu_holds_read(r, g, &m->holds);
+    case SLU_MSG_SHARES:
+        return slu_signed_shares_read(r, g, &m->shares);
     case SLU_MSG_KINDS:
         break;
     }
@@ -304,6 +309,8 @@ int slu_message_verify(const struct slu_message *m, const struct slu_genesis *ge
                 return SLU_ERR_SIGNATURE;
         }
         return SLU_OK;
+    case SLU_MSG_SHARES:
+        return signed_by(v, m->shares.node, m->shares.digest, m->shares.signature);
     case SLU_MSG_FETCH:
     case SLU_MSG_REJOIN:
         return SLU_OK; /* unsigned: the link says who asks */

@@ -11,6 +11,7 @@
 #include "wire/fetch.h"
 #include "wire/inbox.h"
 #include "wire/report.h"
+#include "wire/shares.h"
 #include "wire/vote.h"
 
 enum slu_message_kind {
@@ -27,7 +28,8 @@ enum slu_message_kind {
     SLU_MSG_FREEZE = 11,
     SLU_MSG_RELAY = 12,  /* an inbox item; its content travels beside the body */
     SLU_MSG_HOLDS = 13,
-    SLU_MSG_KINDS = 14
+    SLU_MSG_SHARES = 14, /* decryption shares of what is due at a final height */
+    SLU_MSG_KINDS = 15
 };
 
 struct slu_batch {
@@ -64,6 +66,7 @@ struct slu_message {
         struct slu_freeze freeze;
         struct slu_relay relay;
         struct slu_holds holds;
+        struct slu_signed_shares shares;
     };
 };
 

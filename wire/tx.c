@@ -1,6 +1,10 @@
 #include "wire/tx.h"
 
 #include "crypto/hash.h"
+#include "crypto/sealed.h"
+
+#define GRID_MS  1000u
+#define SLACK_MS 2000u /* of the dedup window that valid_for 0 leaves */
 
 const char *slu_drop_name(enum slu_drop drop)
 {
@@ -23,6 +27,18 @@ const char *slu_drop_name(enum slu_drop drop)
         return "malformed";
     case SLU_DROP_WINDOW_FULL:
         return "window_full";
+    case SLU_DROP_SEALING:
+        return "sealing";
+    case SLU_DROP_SEAL_KEY:
+        return "seal_key";
+    case SLU_DROP_UNLOCK:
+        return "unlock";
+    case SLU_DROP_CALENDAR_FULL:
+        return "calendar_full";
+    case SLU_DROP_SEALED_ONLY:
+        return "sealed_only";
+    case SLU_DROP_LANE_SEALING:
+        return "lane_sealing";
     case SLU_DROP_COUNT:
         break;
     }
@@ -53,20 +69,61 @@ void slu_tx_write(struct slu_writer *writer, uint64_t rollup, uint64_t valid_unt
     slu_write_bytes(writer, body, body_len);
 }
 
+uint64_t slu_valid_until(const struct slu_params *params, uint64_t stream_ms, uint32_t valid_for_ms)
+{
+    uint64_t window = params->dedup_window_ms;
+    uint64_t wanted = valid_for_ms;
+    if (wanted == 0)
+        wanted = window > 2 * SLACK_MS ? window - SLACK_MS : window;
+    uint64_t last = (stream_ms + window) / GRID_MS * GRID_MS;
+    uint64_t until = (stream_ms + wanted + GRID_MS - 1) / GRID_MS * GRID_MS;
+    return until < last ? until : last;
+}
+
+void slu_tx_id_of(uint8_t id32[32], const uint8_t chain_id32[32], const uint8_t *envelope,
+                  size_t len)
+{
+    slu_hash_of(id32, "tx", chain_id32, envelope, len);
+}
+
 void slu_tx_id(uint8_t id32[32], const struct slu_genesis *genesis, const struct slu_tx *tx)
 {
-    slu_hash_of(id32, "tx", genesis->chain_id, tx->bytes, tx->bytes_len);
+    slu_tx_id_of(id32, genesis->chain_id, tx->bytes, tx->bytes_len);
+}
+
+static enum slu_drop check_plain(const struct slu_genesis *g, const struct slu_tx *tx)
+{
+    if (!slu_genesis_rollup_known(g, tx->rollup))
+        return SLU_DROP_ROLLUP;
+    const struct slu_genesis_rollup *row = slu_genesis_rollup(g, tx->rollup);
+    return row && row->sealed_only ? SLU_DROP_SEALED_ONLY : SLU_DROP_NONE;
+}
+
+static enum slu_drop check_sealed(const struct slu_genesis *g, const struct slu_tx *tx,
+                                  uint64_t now_ms)
+{
+    struct slu_sealed sealed;
+    if (tx->rollup != 0)
+        return SLU_DROP_ROLLUP;
+    if (slu_sealed_read(&sealed, tx->body, tx->body_len, tx->valid_until_ms))
+        return SLU_DROP_SEALING;
+    const struct slu_label *label = &sealed.label;
+    bool too_far = label->unlock_kind == SLU_UNLOCK_TIME && label->unlock > now_ms &&
+                   label->unlock - now_ms > g->params.unlock_horizon_ms;
+    return too_far ? SLU_DROP_UNLOCK : SLU_DROP_NONE;
 }
 
 enum slu_drop slu_tx_check(const struct slu_genesis *genesis, const struct slu_tx *tx,
                            uint64_t now_ms)
 {
+    bool sealed = tx->kind == SLU_TX_SEALED && genesis->params.sealing;
     if (tx->bytes_len > genesis->params.tx_bytes_max || tx->body_len == 0)
         return SLU_DROP_SIZE;
-    if (tx->kind != SLU_TX_PLAIN)
+    if (tx->kind != SLU_TX_PLAIN && !sealed)
         return SLU_DROP_KIND;
-    if (!slu_genesis_rollup_known(genesis, tx->rollup))
-        return SLU_DROP_ROLLUP;
+    enum slu_drop drop = sealed ? check_sealed(genesis, tx, now_ms) : check_plain(genesis, tx);
+    if (drop != SLU_DROP_NONE)
+        return drop;
     if (tx->valid_until_ms < now_ms)
         return SLU_DROP_EXPIRED;
     if (tx->valid_until_ms - now_ms > genesis->params.dedup_window_ms)

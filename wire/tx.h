@@ -19,7 +19,7 @@
 enum slu_tx_kind {
     SLU_TX_PLAIN = 0,
     SLU_TX_BUNDLE = 1, /* reserved: not valid yet */
-    SLU_TX_SEALED = 2, /* reserved: not valid yet */
+    SLU_TX_SEALED = 2, /* of rollup 0: rollup and payload are inside (crypto/seal.h) */
     SLU_TX_KEYGEN = 3, /* of rollup 0, out of the inbox only (wire/keygen.h) */
 };
 
@@ -45,6 +45,12 @@ enum slu_drop {
     SLU_DROP_SIZE = 6,        /* over tx_bytes_max, or empty */
     SLU_DROP_MALFORMED = 7,   /* the batch does not parse from here on */
     SLU_DROP_WINDOW_FULL = 8, /* dedup_entries_max ids are remembered already */
+    SLU_DROP_SEALING = 9,     /* a sealed body that is malformed, or whose proof does not hold */
+    SLU_DROP_SEAL_KEY = 10,   /* sealed to a key that does not count (any more) */
+    SLU_DROP_UNLOCK = 11,     /* its unlock is beyond the horizon */
+    SLU_DROP_CALENDAR_FULL = 12, /* the owner's part of the calendar is taken */
+    SLU_DROP_SEALED_ONLY = 13,   /* a plain one for a rollup that takes sealed ones only */
+    SLU_DROP_LANE_SEALING = 14,  /* unchecked: its owner had an invalid sealing in this block */
     SLU_DROP_COUNT
 };
 
@@ -56,9 +62,18 @@ bool slu_tx_read(struct slu_reader *reader, struct slu_tx *tx);
 /** Appends an envelope. The writer fails when it does not fit. */
 void slu_tx_write(struct slu_writer *writer, uint64_t rollup, uint64_t valid_until_ms, uint8_t kind,
                   const uint8_t *body, uint32_t body_len);
+/** The valid_until of an envelope that is made now: `stream_ms` + `valid_for_ms` (0: the window less
+ * 2 s) rounded up to a whole second, or down to the last one within the dedup window. */
+uint64_t slu_valid_until(const struct slu_params *params, uint64_t stream_ms,
+                         uint32_t valid_for_ms);
 void slu_tx_id(uint8_t id32[32], const struct slu_genesis *genesis, const struct slu_tx *tx);
-/** The rules of clause 5 that need no state: size, kind, rollup, and valid_until against the stream
- * time `now_ms` (past, or too far ahead). */
+/** The same of a whole envelope, for who knows of the chain its id only. */
+void slu_tx_id_of(uint8_t id32[32], const uint8_t chain_id32[32], const uint8_t *envelope,
+                  size_t len);
+/** The rules of clauses 5 and 7.5 that need no state: size, kind, rollup, the form of a sealed body,
+ * and valid_until and an unlock time against the stream time `now_ms` (past, or too far ahead). Of a
+ * sealed one whether its key counts, its proof holds and its unlock height is near is not among
+ * them. */
 enum slu_drop slu_tx_check(const struct slu_genesis *genesis, const struct slu_tx *tx,
                            uint64_t now_ms);
 

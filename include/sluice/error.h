@@ -21,6 +21,9 @@
 #define SLU_ERR_EXISTS     (-13) /* would overwrite something that must not be */
 #define SLU_ERR_REFUSED    (-14) /* a rule forbids it (a second vote, an unknown peer) */
 
+/** Marks results that a caller may not drop. */
+#define SLU_MUST_USE __attribute__((warn_unused_result))
+
 /** Words for `error` (0 or one of the table). Static storage; never NULL. */
 const char *slu_strerror(int error);
 

@@ -60,7 +60,7 @@ static struct {
     struct slu_sealed_checked checked[BLOCK];
     uint8_t d32[SLU_NODES_MAX][BLOCK][32]; /* by place in the quorum */
     struct slu_point d[SLU_NODES_MAX][BLOCK];
-    struct slu_chunk chunk[SLU_NODES_MAX];
+    struct slu_share_chunk chunk[SLU_NODES_MAX];
     uint8_t proof[SLU_NODES_MAX][SLU_PROOF_BYTES];
 } block;
 
@@ -144,7 +144,7 @@ static void make_block(void)
     for (uint16_t i = 0; i < committee.k; i++) {
         uint16_t node = committee.nodes[i];
         slu_shares_compute(block.d32[i], committee.x[node], (const uint8_t(*)[32])block.r32, BLOCK);
-        block.chunk[i] = (struct slu_chunk){.key = &committee.key,
+        block.chunk[i] = (struct slu_share_chunk){.key = &committee.key,
                                             .block32 = digest,
                                             .ids32 = digest,
                                             .count = BLOCK,

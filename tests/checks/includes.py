@@ -29,6 +29,9 @@ LIBRARIES = {
     r"rocksdb/|microhttpd\.h|ck_": ["node"],
 }
 
+# What a public header may use beside others: it must compile anywhere, without our folders.
+PUBLIC = r"(sluice/\w+|stdbool|stddef|stdint)\.h$"
+
 # The core has no I/O, clock, thread or heap, and neither has who deviates at its door.
 PURE = ["consensus", "byzantine"]
 IMPURE = r"(stdlib|time|threads|pthread|stdatomic|signal|unistd|fcntl|errno|poll)\.h|sys/|netinet/"
@@ -43,6 +46,8 @@ def fault(room, header):
     """Why `room` may not include `header`; None when it may."""
     if re.match(GENERATED, header):
         return None if room == "proto" else "only proto/ includes generated code"
+    if room == "include":
+        return None if re.match(PUBLIC, header) else "a public header stands alone"
     first = header.split("/")[0]
     if first in ROOMS and first != "include":
         return None if first == room or first in ROOMS[room] else f"{room}/ may not use {first}/"

@@ -2,7 +2,7 @@
  * delays, and see everything that was ever sent (world.h); each habit's strength is drawn per seed.
  *
  * byz.c: what they know and how they speak; puppet.c: nodes without a core, flood.c: and their
- * inbox; cheat.c: and the key generation; twist.c: nodes with one. */
+ * inbox; cheat.c: and the key generation; share_lies.c: and shares; twist.c: nodes with one. */
 #ifndef SLU_SIM_BYZ_H
 #define SLU_SIM_BYZ_H
 
@@ -77,6 +77,11 @@ void puppet_hold(struct sim *sim, uint16_t node, struct slu_message *m);
 void puppet_list(struct sim *sim, struct slu_report *report);
 /** Deals, complains and is ready, well or not. */
 void puppet_cheat(struct sim *sim, uint16_t node, struct slu_message *m);
+/** Wrong shares of what is due at a height. */
+void puppet_shares(struct sim *sim, uint16_t node, struct slu_message *m, uint64_t height,
+                   uint64_t to);
+/** Shares of heights to come. */
+void puppet_flood_shares(struct sim *sim, uint16_t node, struct slu_message *m);
 void puppet_tick(struct sim *sim, uint16_t node);
 void puppet_hear(struct sim *sim, uint16_t node, uint16_t from, const struct slu_message *m);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/sim/inbox.h"
+#include "tests/sim/sealed.h"
 #include "tests/sim/sim.h"
 
 #define RECENT_MAX 64u
@@ -136,6 +137,8 @@ void client_load(struct sim *sim, uint16_t instance)
     }
     if (sim_rng_chance(&sim->inbox_rng, sim->plan.forced_permille))
         forced_load(sim, node);
+    if (sim->plan.sealed_permille && sim_rng_chance(&sim->sealed->rng, sim->plan.sealed_permille))
+        sealed_load(sim, node);
     uint64_t stream_ms = slu_core_stats(node->core)->stream_time_ms;
     if (stream_ms < sim->genesis.created_ms)
         stream_ms = sim->genesis.created_ms;

@@ -3,6 +3,7 @@
 
 #include "tests/sim/byz.h"
 #include "tests/sim/inbox.h"
+#include "tests/sim/sealed.h"
 
 #define FLOOD_MAX 40u
 
@@ -15,7 +16,8 @@ static struct sim_rng *rng(struct sim *sim)
 static void take_one(struct sim *sim, uint16_t node, struct slu_message *m,
                      const struct slu_block *named, uint64_t to)
 {
-    uint8_t envelope[256], body[100] = {0xb2, (uint8_t)node};
+    static uint8_t envelope[4096];
+    uint8_t body[100] = {0xb2, (uint8_t)node};
     struct slu_relay *relay = &m->relay;
     struct slu_writer w = slu_writer_of(envelope, sizeof envelope);
     sim->byz->made++;
@@ -23,6 +25,14 @@ static void take_one(struct sim *sim, uint16_t node, struct slu_message *m,
     slu_tx_write(&w, 1,
                  named->time_ms + sim_rng_below(rng(sim), sim->genesis.params.dedup_window_ms),
                  SLU_TX_PLAIN, body, sim_rng_u32(rng(sim), 8, sizeof body));
+    if (sim->sealed->key_count && sim->sealed->count < 400 && sim_rng_chance(rng(sim), 200)) {
+        const struct sealed_item *item =
+            sealed_draw(sim, rng(sim), named->height, named->time_ms, false);
+        if (!item)
+            return;
+        w = slu_writer_of(envelope, sizeof envelope);
+        slu_write_bytes(&w, item->envelope, item->bytes);
+    }
     m->kind = SLU_MSG_RELAY;
     *relay = (struct slu_relay){.taker = node, .kind = SLU_INBOX_FORCED};
     SLU_CHECK(!slu_relay_derive(relay, &sim->genesis, envelope, slu_writer_len(&w)));

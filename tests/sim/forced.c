@@ -55,6 +55,32 @@ static struct sim_node *other_node(struct sim *sim)
     return other->up && other->core && other->role == SIM_HONEST ? other : NULL;
 }
 
+/* Postage for the price at this node, on the block that it names. */
+static bool mine(const struct sim *sim, const struct sim_node *node, const uint8_t id32[32],
+                 uint32_t bytes, struct slu_postage *out)
+{
+    struct slu_inbox_status status;
+    slu_core_inbox_status(node->core, &status);
+    uint64_t price =
+        slu_postage_price(&sim->genesis, status.booked_bytes + status.unqueued_bytes, bytes);
+    *out = status.block;
+    return slu_postage_mine(&sim->genesis, id32, out, price, 200000);
+}
+
+bool forced_give(struct sim *sim, struct sim_node *node, const uint8_t *envelope, uint32_t len)
+{
+    struct slu_tx tx;
+    struct slu_reader reader = slu_reader_of(envelope, len);
+    struct slu_postage postage;
+    uint8_t id[32];
+    SLU_CHECK(slu_tx_read(&reader, &tx));
+    slu_tx_id(id, &sim->genesis, &tx);
+    if (!mine(sim, node, id, len, &postage))
+        return false;
+    put(sim, node, envelope, len, &postage);
+    return true;
+}
+
 void forced_load(struct sim *sim, struct sim_node *node)
 {
     struct sim_rng *r = &sim->inbox_rng;
@@ -78,9 +104,7 @@ void forced_load(struct sim *sim, struct sim_node *node)
     struct slu_reader reader = slu_reader_of(envelope, slu_writer_len(&w));
     SLU_CHECK(slu_tx_read(&reader, &tx));
     slu_tx_id(id, &sim->genesis, &tx);
-    uint64_t price =
-        slu_postage_price(&sim->genesis, status.booked_bytes + status.unqueued_bytes, tx.bytes_len);
-    if (!slu_postage_mine(&sim->genesis, id, &status.block, price, 200000))
+    if (!mine(sim, node, id, tx.bytes_len, &status.block))
         return;
     put(sim, node, envelope, slu_writer_len(&w), &status.block);
     struct sim_node *other = sim_rng_chance(r, 150) ? other_node(sim) : NULL;

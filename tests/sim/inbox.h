@@ -41,6 +41,8 @@ void forced_free(struct forced *forced);
 /** A client mines postage at this node's price and gives it a forced transaction; sometimes also
  * elsewhere, or into a lane. */
 void forced_load(struct sim *sim, struct sim_node *node);
+/** Forces an envelope at this node, with true postage if that is not too dear. */
+bool forced_give(struct sim *sim, struct sim_node *node, const uint8_t *envelope, uint32_t len);
 void forced_taken(struct sim *sim, struct sim_node *node, const struct sim_out *out);
 void forced_crashed(struct sim *sim, struct sim_node *node, bool wiped);
 /** Accepted ones without an outcome; with `complain`, they are violations. */

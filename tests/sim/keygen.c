@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/sealed.h"
+
 struct keygen_seen {
     uint8_t (*digests)[32]; /* by height; zero: not seen */
     uint32_t count, cap;
@@ -85,6 +87,7 @@ void keygen_look(struct sim_node *node)
     slu_core_keygen_status(node->core, &status);
     if (status.between)
         return;
+    sealed_key(sim, &status);
     while (seen->count <= status.height) {
         seen->digests = sim_grow(seen->digests, &seen->cap, seen->count, sizeof *seen->digests);
         memset(seen->digests[seen->count++], 0, 32);

@@ -3,6 +3,7 @@
 
 #include "consensus/order.h"
 #include "tests/sim/inbox.h"
+#include "tests/sim/oracle_sealed.h"
 #include "tests/sim/sim.h"
 
 static struct sim_ledger_view *at_view(struct sim_node *node, uint64_t view)
@@ -180,6 +181,8 @@ void sim_ledger_record(struct sim_node *node, const struct sim_record *record)
                           node->delivered);
         node->delivered = key->a;
         sim_note(sim, SIM_T_DELIVER, node->instance, 0, 0, key->a, record->value);
+    } else if (key->kind == SLU_REC_OPENED) {
+        oracle_opened(&sim->oracle, node, key->a, record->value, record->len);
     }
 }
 
@@ -240,6 +243,8 @@ void sim_ledger_leaves(struct sim_node *node, const struct slu_message *m)
 {
     uint8_t digest[32];
     items_leave(node, m);
+    if (m->kind == SLU_MSG_SHARES && m->shares.node == node->id)
+        oracle_shares(&node->sim->oracle, node, &m->shares);
     if (m->kind == SLU_MSG_VOTE && m->vote.node == node->id)
         vote_leaves(node, (enum slu_vote_kind)m->vote.kind, m->vote.view, m->vote.digest);
     if (m->kind == SLU_MSG_PROPOSAL && m->proposal.node == node->id) {

@@ -81,6 +81,10 @@ static void label(struct sim_packet *packet)
         packet->signer_view = m->holds.count;
         digest = m->holds.items[0].tuple.id;
         break;
+    case SLU_MSG_SHARES:
+        packet->signer_view = m->shares.height;
+        digest = m->shares.list;
+        break;
     case SLU_MSG_REJOIN:
     case SLU_MSG_KINDS:
         break;
@@ -169,7 +173,8 @@ static const struct sim_partition *cut_by(const struct sim *sim, uint16_t from, 
 {
     for (uint32_t i = 0; i < sim->plan.partition_count; i++) {
         const struct sim_partition *p = &sim->plan.partitions[i];
-        bool out = p->side >> from & 1, in = p->side >> to & 1;
+        /* Not bool: gcc 12 with -fsanitize=undefined finds two equal bits unequal. */
+        uint64_t out = p->side >> from & 1, in = p->side >> to & 1;
         if (sim->now_ms < p->from_ms || sim->now_ms >= p->to_ms || out == in)
             continue;
         if (out || !p->one_way)

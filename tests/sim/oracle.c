@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "consensus/order.h"
+#include "tests/sim/oracle_sealed.h"
 #include "tests/sim/sim.h"
 
 void oracle_init(struct oracle *oracle, struct sim *sim)
@@ -11,12 +12,17 @@ void oracle_init(struct oracle *oracle, struct sim *sim)
     *oracle = (struct oracle){.sim = sim, .window_from = 1};
     oracle->heights = sim_grow(NULL, &oracle->height_cap, 1, sizeof *oracle->heights);
     oracle->heights[0].time_ms = sim->genesis.created_ms;
+    oracle->sealed = oracle_sealed_new(&sim->genesis);
 }
 
 void oracle_free(struct oracle *oracle)
 {
-    for (uint64_t h = 0; h <= oracle->top; h++)
+    for (uint64_t h = 0; h <= oracle->top; h++) {
         free(oracle->heights[h].record);
+        free(oracle->heights[h].dues);
+        free(oracle->heights[h].opened);
+    }
+    oracle_sealed_free(oracle->sealed);
     free(oracle->heights);
     free(oracle->queued);
     sim_table_free(&oracle->queued_at);
@@ -99,24 +105,45 @@ static void remember(struct oracle *oracle, const uint8_t id32[32], uint64_t hei
     sim_table_put(&oracle->window, id32, (uint32_t)height);
 }
 
-static uint8_t judge(struct oracle *oracle, const struct slu_tx *tx, const uint8_t id32[32],
-                     uint64_t height, uint64_t time_ms)
+/* The rules that need no state. */
+static uint8_t judge_form(const struct slu_genesis *g, const struct slu_tx *tx, uint64_t time_ms)
 {
-    const struct slu_params *p = &oracle->sim->genesis.params;
+    const struct slu_params *p = &g->params;
+    struct slu_sealed sealed;
+    bool is_sealed = p->sealing && tx->kind == SLU_TX_SEALED;
     if (tx->body_len == 0 || tx->bytes_len > p->tx_bytes_max)
         return SLU_DROP_SIZE;
-    if (tx->kind != SLU_TX_PLAIN)
+    if (tx->kind != SLU_TX_PLAIN && !is_sealed)
         return SLU_DROP_KIND;
-    if (!slu_genesis_rollup_known(&oracle->sim->genesis, tx->rollup))
+    if (is_sealed ? tx->rollup != 0 : !slu_genesis_rollup_known(g, tx->rollup))
         return SLU_DROP_ROLLUP;
+    if (is_sealed && slu_sealed_read(&sealed, tx->body, tx->body_len, tx->valid_until_ms))
+        return SLU_DROP_SEALING;
+    if (is_sealed && sealed.label.unlock_kind == SLU_UNLOCK_TIME && sealed.label.unlock > time_ms &&
+        sealed.label.unlock - time_ms > p->unlock_horizon_ms)
+        return SLU_DROP_UNLOCK;
     if (tx->valid_until_ms < time_ms)
         return SLU_DROP_EXPIRED;
     if (tx->valid_until_ms > time_ms + p->dedup_window_ms)
         return SLU_DROP_TOO_FAR;
+    return SLU_DROP_NONE;
+}
+
+static uint8_t judge(struct oracle *oracle, uint16_t lane, const struct slu_tx *tx,
+                     const uint8_t id32[32], const struct slu_block *block, uint32_t index)
+{
+    uint8_t drop = judge_form(&oracle->sim->genesis, tx, block->time_ms);
+    uint64_t height = block->height;
+    if (drop)
+        return drop;
     if (in_window(oracle, id32))
         return SLU_DROP_DUPLICATE;
-    if (oracle->window_count >= p->dedup_entries_max)
+    if (oracle->window_count >= oracle->sim->genesis.params.dedup_entries_max)
         return SLU_DROP_WINDOW_FULL;
+    if (tx->kind == SLU_TX_SEALED)
+        drop = oracle_sealed_judge(oracle, lane, tx, id32, index);
+    if (drop)
+        return drop;
     remember(oracle, id32, height);
     uint32_t queued = sim_table_get(&oracle->queued_at, id32);
     if (queued != SIM_NONE && oracle->queued[queued].due > height)
@@ -133,6 +160,8 @@ static void expect_item(struct oracle *oracle, struct expected *out, uint64_t he
     out->inbox[out->inbox_count++] = (struct slu_delivered_inbox){*tuple, outcome};
     if (outcome) {
         oracle->skipped++;
+        if (outcome != SLU_DROP_DUPLICATE)
+            note_outcome(oracle, tuple->id, height, 0, outcome);
         return;
     }
     remember(oracle, tuple->id, height);
@@ -170,9 +199,18 @@ static void expect_inbox(struct oracle *oracle, const struct slu_block *parent,
     while (oracle->due_next < oracle->queued_count &&
            oracle->queued[oracle->due_next].due == block->height) {
         const struct oracle_queued *q = &oracle->queued[oracle->due_next++];
-        bool before = q->done || in_window(oracle, q->tuple.id);
+        uint8_t outcome = q->done || in_window(oracle, q->tuple.id) ? SLU_DROP_DUPLICATE : 0;
         t = q->tuple;
-        expect_item(oracle, out, block->height, &t, before ? SLU_DROP_DUPLICATE : 0);
+        if (!outcome && t.kind == SLU_INBOX_FORCED && t.offence == SLU_FORCED_LOCKED &&
+            !oracle_sealed_keeps(oracle, t.bytes))
+            outcome = SLU_DROP_CALENDAR_FULL;
+        expect_item(oracle, out, block->height, &t, outcome);
+    }
+    for (uint32_t i = 0, index = 0; i < out->inbox_count; i++) {
+        const struct slu_delivered_inbox *item = &out->inbox[i];
+        if (!item->outcome && item->tuple.kind == SLU_INBOX_FORCED && item->tuple.offence)
+            oracle_sealed_forced(oracle, item->tuple.id, index);
+        index += !item->outcome;
     }
 }
 
@@ -192,7 +230,7 @@ static void expect_batch(struct oracle *oracle, const struct slu_block *block, s
     for (; i < batch->header.txs && slu_tx_read(&r, &tx); i++) {
         uint8_t id[32];
         slu_tx_id(id, &oracle->sim->genesis, &tx);
-        uint8_t drop = judge(oracle, &tx, id, block->height, block->time_ms);
+        uint8_t drop = judge(oracle, out->batches[index].lane, &tx, id, block, out->entries);
         if (drop) {
             note_drop(out, index, i, drop);
             oracle->dropped++;
@@ -213,7 +251,8 @@ static void write_expected(struct oracle_height *height, const struct slu_block 
 {
     height->record_len = SLU_DELIVERED_HEAD_BYTES + e->inbox_count * SLU_DELIVERED_INBOX_BYTES +
                          e->batch_count * SLU_DELIVERED_BATCH_BYTES +
-                         e->drop_count * SLU_DELIVERED_DROP_BYTES;
+                         e->drop_count * SLU_DELIVERED_DROP_BYTES +
+                         height->due_count * SLU_DELIVERED_DUE_BYTES;
     height->record = sim_alloc(height->record_len);
     struct slu_writer w = slu_writer_of(height->record, height->record_len);
     slu_write_bytes(&w, block->digest, 32);
@@ -223,6 +262,7 @@ static void write_expected(struct oracle_height *height, const struct slu_block 
     slu_write_u32(&w, e->inbox_count);
     slu_write_u32(&w, e->batch_count);
     slu_write_u32(&w, e->drop_count);
+    slu_write_u32(&w, height->due_count);
     for (uint32_t i = 0; i < e->inbox_count; i++) {
         slu_inbox_tuple_write(&w, &e->inbox[i].tuple);
         slu_write_u8(&w, e->inbox[i].outcome);
@@ -237,6 +277,12 @@ static void write_expected(struct oracle_height *height, const struct slu_block 
         slu_write_u32(&w, e->drops[i].batch);
         slu_write_u32(&w, e->drops[i].tx);
         slu_write_u8(&w, e->drops[i].reason);
+    }
+    for (uint32_t i = 0; i < height->due_count; i++) {
+        slu_write_bytes(&w, height->dues[i].id, 32);
+        slu_write_u64(&w, height->dues[i].height);
+        slu_write_u32(&w, height->dues[i].ordered_index);
+        slu_write_u32(&w, height->dues[i].index);
     }
     SLU_CHECK(!w.failed && w.at == w.end);
 }
@@ -311,10 +357,13 @@ static bool advance(struct oracle *oracle, const uint8_t block32[32])
            block.time_ms - oracle->heights[oracle->window_from].time_ms >
                oracle->sim->genesis.params.dedup_window_ms)
         oracle->window_count -= oracle->heights[oracle->window_from++].remembered;
+    oracle_sealed_begin(oracle, &block);
     expect_inbox(oracle, &parent, &block, &e);
+    e.entries += oracle_sealed_waited(oracle, e.entries);
     check_named(oracle, &block);
     for (uint32_t i = 0; i < e.batch_count; i++)
         expect_batch(oracle, &block, &e, i);
+    oracle_sealed_end(oracle, &oracle->heights[block.height]);
     write_expected(&oracle->heights[block.height], &block, &e);
     oracle->top = block.height;
     free(e.inbox);
@@ -348,9 +397,9 @@ void oracle_delivered(struct oracle *oracle, uint16_t node, uint64_t height, con
         sim_violation(
             sim, 1,
             "node %u delivered other bytes at height %lu: %u entries of %u, %u batches of "
-            "%u, %u drops of %u",
+            "%u, %u drops of %u, %u dues of %u",
             node, height, record.entries, mine.entries, record.batch_count, mine.batch_count,
-            record.drop_count, mine.drop_count);
+            record.drop_count, mine.drop_count, record.due_count, mine.due_count);
     }
 }
 

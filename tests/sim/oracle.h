@@ -21,12 +21,25 @@ struct oracle_queued {
     bool done; /* delivered before its height */
 };
 
+/* A sealed entry that a height opens. */
+struct oracle_due {
+    uint8_t id[32];
+    uint64_t height; /* ordered at */
+    uint32_t ordered_index, index;
+    bool on_the_dot; /* its unlock is exactly here */
+};
+
 struct oracle_height {
     uint32_t block; /* in the world */
     uint8_t *record;
     size_t record_len;
     uint64_t time_ms;
     uint32_t remembered; /* ids that this height put into the window */
+    struct oracle_due *dues;
+    uint32_t due_count;
+    uint8_t *opened; /* the record of their openings */
+    size_t opened_len;
+    uint64_t due_before; /* the height below that opened something last */
 };
 
 struct oracle {
@@ -47,6 +60,8 @@ struct oracle {
     struct sim_table queued_at; /* by id: newest */
     uint64_t forced, skipped, evidence; /* delivered, delivered before, delivered */
     uint64_t told; /* times that a node said where a delivered one was queued */
+    struct oracle_sealed *sealed; /* tests/sim/oracle_sealed.h */
+    uint64_t last_due;            /* the last height that opens something */
 };
 
 void oracle_init(struct oracle *oracle, struct sim *sim);

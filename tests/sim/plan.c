@@ -8,6 +8,7 @@
 #include "wire/vote.h"
 
 #define CHAIN_CREATED_MS 1000000u
+#define SEALED_TX_BYTES  480u /* a sealed one of the second bucket fits */
 
 static void quiet_params(struct slu_params *params)
 {
@@ -131,11 +132,22 @@ static void draw_deviants(struct sim_plan *plan)
             continue;
         plan->roles[i] = SIM_DEVIANT;
         for (uint32_t k = sim_rng_u32(&r, 1, 3); k > 0; k--)
-            plan->behaviours[i].set |= 1u << sim_rng_below(&r, SLU_BEHAVIOURS);
+            plan->behaviours[i].set |= 1u << sim_rng_below(&r, SLU_WITHHOLD_SHARES);
         plan->behaviours[i].rollup = 7;
         plan->behaviours[i].delay_ms = sim_rng_u32(&r, 1, 20u * plan->params.delta_ms);
         strcpy(plan->behaviours[i].client, "client-1");
     }
+}
+
+static void seal_traffic(struct sim_plan *plan, struct sim_rng *r);
+
+/* Deviants' shares, where there are any: from a stream of its own, too. */
+static void draw_share_deviants(struct sim_plan *plan, struct sim_rng *r)
+{
+    for (uint16_t i = 0; i < plan->n; i++)
+        if (plan->roles[i] == SIM_DEVIANT && plan->sealed_permille && sim_rng_chance(r, 500))
+            plan->behaviours[i].set |=
+                1u << (sim_rng_chance(r, 300) ? SLU_WITHHOLD_SHARES : SLU_LIE_SHARES);
 }
 
 void sim_plan_deviate(struct sim_plan *plan, const struct slu_behaviours *behaviours)
@@ -158,6 +170,10 @@ void sim_plan_deviate(struct sim_plan *plan, const struct slu_behaviours *behavi
         plan->load_every_ms = 40;
     if (!plan->forced_permille)
         plan->forced_permille = 100;
+    if (behaviours->set >> SLU_WITHHOLD_SHARES && !plan->sealed_permille) {
+        plan->params.sealing = 1;
+        seal_traffic(plan, &r);
+    }
     plan->give_up_ms = plan->run_until_ms + 3 * sim_plan_patience_ms(plan);
 }
 
@@ -264,6 +280,44 @@ static void draw_keygen(struct sim_plan *plan, struct sim_rng *r)
     plan->params.keygen_retry_ms = plan->params.keygen_window_ms + sim_rng_u32(r, 0, 3000);
 }
 
+/* Half of the times heights open little and the calendar is small, so that entries spill and are turned
+ * away. The key comes first, perhaps at the second attempt. */
+static void seal_traffic(struct sim_plan *plan, struct sim_rng *r)
+{
+    static const uint32_t often[] = {200, 500, 1000};
+    struct slu_params *p = &plan->params;
+    bool small = sim_rng_chance(r, 500);
+    plan->sealed_permille = often[sim_rng_below(r, 3)];
+    plan->sealed_max = sim_rng_chance(r, 100) ? 250 : sim_rng_u32(r, 10, 50);
+    plan->sealed_burst = sim_rng_u32(r, 1, 12);
+    plan->sealed_forced_permille = sim_rng_chance(r, 300) ? 0 : 250;
+    if (p->tx_bytes_max < SEALED_TX_BYTES)
+        p->tx_bytes_max = SEALED_TX_BYTES;
+    p->keygen_window_ms = sim_rng_u32(r, 100, 400);
+    p->keygen_retry_ms = p->keygen_window_ms + sim_rng_u32(r, 0, 1500);
+    p->due_bytes_per_block = small ? 4u * p->tx_bytes_max + sim_rng_u32(r, 0, 2048) : 65536;
+    p->calendar_bytes_max = (plan->n + 1u) * 4096u * (small ? sim_rng_u32(r, 1, 3) : 32u);
+    p->unlock_horizon_ms = sim_rng_range(r, 1000, 6000);
+    if (p->inbox_ids_max > 64) /* the run is longer: more ids are remembered at once */
+        p->inbox_ids_max = 4096;
+    if (plan->forced_permille > 200)
+        plan->forced_permille = 200;
+    uint64_t more = 5u * p->keygen_window_ms + sim_rng_range(r, 400, 1500);
+    plan->load_until_ms += more;
+    plan->run_until_ms += more;
+    plan->give_up_ms += more;
+}
+
+/* In most runs with a key generation. */
+static void draw_sealed(struct sim_plan *plan)
+{
+    struct sim_rng r = sim_rng_of(plan->seed ^ UINT64_C(0x5ea1), plan->n);
+    if (!plan->params.sealing || sim_rng_chance(&r, 200))
+        return;
+    seal_traffic(plan, &r);
+    draw_share_deviants(plan, &r);
+}
+
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed, uint16_t n)
 {
     struct sim_rng r = sim_rng_of(seed, n);
@@ -297,6 +351,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, uint16_t n)
     plan->load_until_ms = end + sim_rng_range(&r, 300, 1200);
     plan->run_until_ms = plan->load_until_ms + sim_rng_range(&r, 100, 600);
     plan->give_up_ms = plan->run_until_ms + 3 * sim_plan_patience_ms(plan);
+    draw_sealed(plan);
 }
 
 uint64_t sim_plan_patience_ms(const struct sim_plan *plan)

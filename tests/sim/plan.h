@@ -101,6 +101,10 @@ struct sim_plan {
     uint32_t load_txs_max, load_body_max;
     uint32_t odd_permille; /* invalid, expired or repeated transactions */
     uint32_t forced_permille; /* of submissions: a forced transaction beside them */
+    uint32_t sealed_permille; /* of submissions: a sealed transaction beside them, now and then ... */
+    uint32_t sealed_burst;    /* ... so many of them at once */
+    uint32_t sealed_max;      /* all of them in a run */
+    uint32_t sealed_forced_permille; /* of them are forced */
     uint32_t burst_max;    /* events in one turn */
 
     uint64_t calm_ms;

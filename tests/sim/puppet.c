@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tests/sim/byz.h"
+#include "tests/sim/sealed.h"
 
 static struct sim_rng *rng(struct sim *sim)
 {
@@ -16,12 +17,39 @@ static uint64_t bit_of(uint16_t node)
 
 /* ---- lanes ---- */
 
+#define SEALED_BYTES 3000u
+
+/* Where a payload must end that honest nodes take. */
+static size_t room_of(const struct sim *sim, size_t most)
+{
+    size_t bytes = sim->genesis.params.batch_bytes_max;
+    return bytes < most ? bytes : most;
+}
+
+/* Sealed ones, of any kind, also such as no honest owner takes; returns how many. */
+static uint32_t add_sealed(struct sim *sim, struct slu_writer *w, uint8_t *end)
+{
+    uint32_t count = 0, want = sim_rng_u32(rng(sim), 1, 5);
+    uint64_t now_ms = sim->oracle.heights[sim->oracle.top].time_ms;
+    if (sim->sealed->count > 400)
+        return 0;
+    w->end = end;
+    while (count < want) {
+        const struct sealed_item *item = sealed_draw(sim, rng(sim), sim->oracle.top, now_ms, false);
+        if (!item || w->at + item->bytes + 32 > w->end)
+            break;
+        slu_write_bytes(w, item->envelope, item->bytes);
+        count++;
+    }
+    return count;
+}
+
 /* A batch of its own over one of its last tips, so that its lane is a tree. */
 static void make_batch(struct sim *sim, uint16_t node, struct slu_message *m, uint32_t parent)
 {
     struct byz *byz = sim->byz;
-    uint8_t payload[600];
-    struct slu_writer w = slu_writer_of(payload, sizeof payload);
+    uint8_t payload[600 + SEALED_BYTES];
+    struct slu_writer w = slu_writer_of(payload, 600);
     uint32_t txs = sim_rng_u32(rng(sim), 1, 3);
     for (uint32_t i = 0; i < txs; i++) {
         uint8_t body[64] = {(uint8_t)node, (uint8_t)i};
@@ -31,6 +59,8 @@ static void make_batch(struct sim *sim, uint16_t node, struct slu_message *m, ui
         slu_tx_write(&w, sim_rng_below(rng(sim), 4), until, sim_rng_chance(rng(sim), 900) ? 0 : 1,
                      body, sim_rng_u32(rng(sim), 8, 64));
     }
+    if (sim->sealed->key_count && sim_rng_chance(rng(sim), 400))
+        txs += add_sealed(sim, &w, payload + room_of(sim, sizeof payload));
     if (sim_rng_chance(rng(sim), 100))
         slu_write_bytes(&w, "junk after the last envelope", 28);
     if (sim_rng_chance(rng(sim), 100))
@@ -381,6 +411,10 @@ static void answer(struct sim *sim, uint16_t node, struct slu_message *m, const 
     case SLU_FETCH_HOLDS:
         byz_replay(sim, node, f->what == SLU_FETCH_ITEM ? SLU_MSG_RELAY : SLU_MSG_HOLDS, to);
         break;
+    case SLU_FETCH_SHARES:
+        if (sim->sealed->key_count)
+            puppet_shares(sim, node, m, f->from, to);
+        break;
     case SLU_FETCH_FINALS:
     case SLU_FETCH_KINDS:
         break;
@@ -456,6 +490,10 @@ void puppet_tick(struct sim *sim, uint16_t node)
         puppet_flood(sim, node, m);
     if (byz_does(sim, BYZ_FLOODS) && sim_rng_chance(rng(sim), 400))
         puppet_cheat(sim, node, m);
+    if (sim->sealed->key_count && byz_does(sim, BYZ_LIES))
+        puppet_shares(sim, node, m, sim->oracle.last_due, byz_some(sim));
+    if (sim->sealed->key_count && byz_does(sim, BYZ_FLOODS) && sim_rng_chance(rng(sim), 100))
+        puppet_flood_shares(sim, node, m);
     switch (sim_rng_below(rng(sim), 5)) {
     case 0:
     case 1:

@@ -6,6 +6,7 @@
 
 #include "tests/sim/inbox.h"
 #include "tests/sim/keygen.h"
+#include "tests/sim/sealed.h"
 
 #define CHECK_EVERY_MS 20u
 #define ENCODE_BYTES   (SLU_MESSAGE_BYTES_MAX + SLU_BATCH_BYTES_MAX_CAP)
@@ -99,7 +100,8 @@ static bool is_settled(const struct sim *sim)
             return false;
         const struct slu_core_stats *stats = slu_core_stats(node->core);
         if ((stats->own_pending_txs > 0 && !node->wiped) ||
-            stats->delivered_height + 3 < sim->oracle.top)
+            stats->delivered_height + 3 < sim->oracle.top ||
+            stats->opened_height < sim->oracle.last_due)
             return false;
     }
     return true;
@@ -127,6 +129,9 @@ static void complain(struct sim *sim)
         if (s->delivered_height + 3 < sim->oracle.top)
             sim_violation(sim, 12, "node %u delivered only height %lu of %lu (final %lu)", node->id,
                           s->delivered_height, sim->oracle.top, s->final_height);
+        if (s->opened_height < sim->oracle.last_due)
+            sim_violation(sim, 12, "node %u opened only height %lu of %lu (delivered %lu)", node->id,
+                          s->opened_height, sim->oracle.last_due, s->delivered_height);
     }
     sim_violation(sim, 12, "the run does not end");
 }
@@ -361,6 +366,7 @@ struct sim *sim_new(const struct sim_plan *plan, FILE *trace_out)
     sim->client = client_new(sim);
     sim->forced = forced_new();
     sim->keygen = keygen_new(plan->seed);
+    sim->sealed = sealed_new(sim);
     sim->byz = byz_new(sim);
     schedule(sim);
     return sim;
@@ -377,6 +383,7 @@ void sim_free(struct sim *sim)
     client_free(sim->client);
     forced_free(sim->forced);
     keygen_free(sim->keygen);
+    sealed_free(sim->sealed);
     world_free(&sim->world);
     oracle_free(&sim->oracle);
     free(sim->heap);

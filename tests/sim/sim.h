@@ -84,6 +84,13 @@ enum sim_count {
     SIM_N_DEVIATIONS,
     SIM_N_CHEATS,
     SIM_N_KEYS, /* k of the key in force at the end */
+    SIM_N_SEALED,     /* given to nodes */
+    SIM_N_WAITED,     /* in the calendar */
+    SIM_N_SPILLED,    /* due, but without room at a height: entries times heights */
+    SIM_N_ON_THE_DOT, /* due at exactly their unlock */
+    SIM_N_OPENED,
+    SIM_N_VOID,
+    SIM_N_SHARE_LIES,
     SIM_N_COUNTS
 };
 
@@ -201,6 +208,7 @@ struct client;
 struct forced;
 struct byz;
 struct keygen_seen;
+struct sealed;
 
 struct sim_hooks {
     void *context;
@@ -254,6 +262,7 @@ struct sim {
     struct client *client;
     struct forced *forced;
     struct keygen_seen *keygen;
+    struct sealed *sealed;
     struct byz *byz;
     struct sim_trace *trace;
     uint64_t trace_count;

@@ -119,6 +119,8 @@ const char *sim_count_name(enum sim_count count)
         "lost",    "late",          "duplicated",  "partitioned",      "crashes",
         "torn",    "lost_disks",    "pauses",      "clock_jumps",      "forged",
         "forks",   "double_votes",  "bad_reports", "double_proposals", "withheld",
-        "replays", "wrong_answers", "odd_txs", "forced", "floods", "deviations", "cheats", "key_k"};
+        "replays", "wrong_answers", "odd_txs", "forced", "floods", "deviations", "cheats", "key_k",
+        "sealed", "waited", "spilled", "on_the_dot", "opened", "void", "share_lies",
+    };
     return (unsigned)count < SIM_N_COUNTS ? names[count] : "?";
 }

@@ -6,6 +6,7 @@
 #include "consensus/serve.h"
 #include "sluice/error.h"
 #include "tests/sim/inbox.h"
+#include "tests/sim/oracle_sealed.h"
 #include "tests/sim/sim.h"
 
 static void turn_free(struct sim_turn *turn)
@@ -93,6 +94,9 @@ static void copy_out(struct sim_node *node, struct sim_turn *turn, const struct 
         break;
     case SLU_EFFECT_DELIVERED:
         out->number = e->delivered.height;
+        break;
+    case SLU_EFFECT_OPENED:
+        out->number = e->opened.height;
         break;
     }
     turn->out_count++;
@@ -238,6 +242,10 @@ static void execute(struct sim_node *node, struct sim_out *out)
             sim_violation(sim, 7, "node %u says height %lu is delivered before its record",
                           node->id, out->number);
         break;
+    case SLU_EFFECT_OPENED:
+        if (honest)
+            oracle_told(&sim->oracle, node, out->number);
+        break;
     case SLU_EFFECT_PERSIST:
     case SLU_EFFECT_TRACE:
         break;
@@ -265,7 +273,8 @@ static void make_durable(struct sim_node *node, const struct sim_record *record)
  * signatures prove, and count when written. */
 static bool counts_when_synced(const struct sim_record *record)
 {
-    return record->key.kind != SLU_REC_FINAL && record->key.kind != SLU_REC_DELIVERED;
+    return record->key.kind != SLU_REC_FINAL && record->key.kind != SLU_REC_DELIVERED &&
+           record->key.kind != SLU_REC_OPENED;
 }
 
 static void write_soft(struct sim_node *node, const struct sim_record *record)

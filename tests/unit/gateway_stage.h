@@ -21,6 +21,7 @@
 #include "config/node_config.h"
 #include "node/gateway.h"
 #include "tests/unit/prepared_store.h"
+#include "wire/key_cert.h"
 
 #define STAGE_HEIGHTS 100u
 #define STAGE_LOWEST  11u
@@ -51,6 +52,9 @@ static struct {
     bool busy;        /* refuses whatever comes */
     bool turned_away; /* by whoever stands at the door */
     struct slu_core_view view;
+    uint16_t key_count;
+    size_t key_len[2];
+    uint8_t keys[2][SLU_KEY_CERT_BYTES_MAX];
 } stage_core = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 int slu_runtime_push(struct slu_runtime *runtime, struct slu_input *input, unsigned percent)
@@ -85,6 +89,17 @@ void slu_runtime_view(struct slu_runtime *runtime, struct slu_core_view *view)
 {
     (void)runtime;
     *view = stage_core.view;
+}
+
+size_t slu_runtime_key_cert(struct slu_runtime *runtime, uint16_t number, uint8_t *out)
+{
+    (void)runtime;
+    pthread_mutex_lock(&stage_core.lock);
+    size_t len = number < stage_core.key_count ? stage_core.key_len[number] : 0;
+    if (len > 0)
+        memcpy(out, stage_core.keys[number], len);
+    pthread_mutex_unlock(&stage_core.lock);
+    return len;
 }
 
 static inline bool stage_refuses(void *context, const char *remote)
@@ -180,6 +195,8 @@ static inline void stage_limits(struct slu_node_config *node)
     struct slu_bucket_config wide = {1000000, 1000000}, wide_bytes = {1u << 30, 1u << 30};
     node->client_tx = node->rollup_tx = wide;
     node->client_bytes = node->rollup_bytes = wide_bytes;
+    node->sealed_tx = wide;
+    node->sealed_bytes = wide_bytes;
     node->clients_max = 256;
     node->clients_per_address_max = 256;
     node->link_queue_bytes_max = 8u << 20;
@@ -218,6 +235,7 @@ static inline int stage_set(void **state)
     stage_core.count = stage_core.taken = 0;
     stage_core.busy = stage_core.turned_away = false;
     memset(&stage_core.view, 0, sizeof stage_core.view);
+    stage_core.key_count = 0;
     assert_int_equal(slu_stream_start(&stage->stream, stage->disk, &stage->metrics, STAGE_LOWEST,
                                       STAGE_HEIGHTS, stage_failed, stage),
                      0);

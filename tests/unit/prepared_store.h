@@ -73,6 +73,7 @@ static inline void put_delivered(struct slu_disk *disk, uint64_t height)
     slu_write_u32(&w, 0); /* nothing out of the queue */
     slu_write_u32(&w, BATCHES);
     slu_write_u32(&w, BATCHES * (TXS - LIVE));
+    slu_write_u32(&w, 0); /* nothing is due */
     for (uint16_t lane = 0; lane < BATCHES; lane++) {
         name_of(digest, height, lane, 99);
         slu_write_u16(&w, lane);

@@ -71,8 +71,8 @@ static inline void put_out_of_queue(struct slu_disk *disk, uint64_t height,
     slu_write_u64(&w, height * STEP_MS);
     slu_write_u32(&w, count);
     slu_write_u32(&w, count);
-    slu_write_u32(&w, 0);
-    slu_write_u32(&w, 0);
+    for (int none = 0; none < 3; none++) /* batches, drops, dues */
+        slu_write_u32(&w, 0);
     for (uint32_t i = 0; i < count; i++) {
         struct slu_inbox_tuple tuple = queued_tuple(&items[i]);
         slu_inbox_tuple_write(&w, &tuple);

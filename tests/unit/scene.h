@@ -21,6 +21,7 @@ struct scene {
     uint64_t fixed_ms; /* when the network became good again */
     uint64_t left_ms[4];
     bool held;
+    uint32_t payload_len; /* of what is sealed; 0: it does not matter */
 };
 
 typedef bool packet_rule(void *context, struct sim *sim, const struct sim_packet *packet,
@@ -91,6 +92,7 @@ static inline uint64_t view_of(const struct slu_message *m)
     case SLU_MSG_FREEZE:
     case SLU_MSG_RELAY:
     case SLU_MSG_HOLDS:
+    case SLU_MSG_SHARES:
     case SLU_MSG_KINDS:
         break;
     }

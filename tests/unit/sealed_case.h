@@ -147,6 +147,26 @@ static inline size_t make_plain(uint8_t *plain, size_t m_len)
     return 32 + m_len;
 }
 
+/* Whether sealing this again gives the body, for a reader who has seen no share. */
+static inline bool is_opening(const struct committee *c, const struct sealed *s,
+                              const uint8_t rho32[32], uint64_t rollup, const uint8_t *content,
+                              size_t content_len)
+{
+    static uint8_t again[SLU_SEALED_BYTES_MAX];
+    size_t len;
+    struct slu_seal_opening opening = {.unlock_kind = s->view.label.unlock_kind,
+                                       .unlock = s->view.label.unlock,
+                                       .valid_until_ms = s->view.label.valid_until_ms,
+                                       .rollup = rollup,
+                                       .payload = content,
+                                       .payload_len = content_len};
+    memcpy(opening.e, s->view.e16, sizeof opening.e);
+    memcpy(opening.z, s->view.z32, sizeof opening.z);
+    memcpy(opening.rho, rho32, sizeof opening.rho);
+    return !slu_seal_again(again, sizeof again, &len, &c->key, &opening) && len == s->len &&
+           !memcmp(again, s->body, len);
+}
+
 /* The shares of all nodes for one ciphertext. */
 static inline void make_shares(const struct committee *c, const struct sealed *s, uint8_t d32[][32],
                                struct slu_point *d)
@@ -180,9 +200,7 @@ static inline enum slu_void open_with(const struct committee *c, const struct se
         assert_int_equal(message.rollup, 9);
         assert_int_equal(message.payload_len, sizeof payload);
         assert_memory_equal(message.payload, payload, sizeof payload);
-        static uint8_t scratch[SLU_SEALED_BYTES_MAX];
-        assert_true(slu_opening_ok(&c->key, &s->view, plain, message.rollup, message.payload,
-                                   message.payload_len, scratch));
+        assert_true(is_opening(c, s, plain, message.rollup, message.payload, message.payload_len));
     }
     return result;
 }

@@ -222,10 +222,10 @@ static void test_config_good(void **state)
     char why[256] = "", expected[128];
     struct slu_node_config config;
     file("g.json", GOOD);
-    const char *path =
-        file("a.conf", "# words\n" NODE_SECTION "first_start = first\n; words\n" LISTEN_SECTION
-                       "[store]\n  retention_ms = 90000 ; words\n"
-                       "[admission]\nclient_tx_per_s=5\n[log]\nlevel = debug");
+    const char *path = file(
+        "a.conf", "# words\n" NODE_SECTION "first_start = first\n; words\n" LISTEN_SECTION
+                  "[store]\n  retention_ms = 90000 ; words\n"
+                  "[admission]\nclient_tx_per_s=5\nsealed_bytes_burst = 7\n[log]\nlevel = debug");
     if (slu_node_config_load(&config, &genesis, path, NULL, why, sizeof why))
         fail_msg("%s", why);
     snprintf(expected, sizeof expected, "%s/node.key", directory);
@@ -241,6 +241,8 @@ static void test_config_good(void **state)
     assert_int_equal(config.retention_ms, 90000);
     assert_int_equal(config.client_tx.per_s, 5);
     assert_int_equal(config.client_tx.burst, 400000);
+    assert_int_equal(config.sealed_tx.per_s, 4000);
+    assert_int_equal(config.sealed_bytes.burst, 7);
     assert_int_equal(config.log_level, SLU_LOG_DEBUG);
     assert_string_equal(slu_log_level_name(config.log_level), "debug");
 }

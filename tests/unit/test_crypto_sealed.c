@@ -285,7 +285,7 @@ static void test_different_quorums(void **state)
 {
     (void)state;
     struct committee c;
-    static uint8_t plain[4096], opened[4096];
+    static uint8_t plain[4096];
     make_committee(&c, 4, 3);
     size_t len = make_plain(plain, 128);
     uint8_t t[32], step[32], delta[32], scalar[32], d32[NODES_MAX][32], s32[32];
@@ -310,7 +310,7 @@ static void test_different_quorums(void **state)
         unsigned good = 0;
         for (uint16_t i = 0; i < 4; i++) {
             uint8_t proof[SLU_PROOF_BYTES];
-            struct slu_chunk chunk = {.key = &c.key,
+            struct slu_share_chunk chunk = {.key = &c.key,
                                       .block32 = t,
                                       .ids32 = t,
                                       .count = 1,
@@ -328,7 +328,7 @@ static void test_different_quorums(void **state)
         assert_int_equal(result, SLU_VOID_TAG);
     }
     slu_share_work_free(work);
-    assert_false(slu_opening_ok(&c.key, &one.view, plain, 9, payload, sizeof payload, opened));
+    assert_false(is_opening(&c, &one, plain, 9, payload, sizeof payload));
     slu_opening_key_free(c.opening);
 }
 
@@ -337,26 +337,26 @@ static void test_content_for_void(void **state)
 {
     (void)state;
     struct committee c;
-    static uint8_t plain[4096], scratch[4096];
+    static uint8_t plain[4096];
     make_committee(&c, 4, 3);
     size_t len = make_plain(plain, 128);
     seal_raw(&one, &c, plain, len, NULL, false);
-    assert_true(slu_opening_ok(&c.key, &one.view, plain, 9, payload, sizeof payload, scratch));
-    assert_false(slu_opening_ok(&c.key, &one.view, plain, 8, payload, sizeof payload, scratch));
-    assert_false(slu_opening_ok(&c.key, &one.view, plain, 9, payload, sizeof payload - 1, scratch));
-    assert_false(slu_opening_ok(&c.key, &one.view, plain, 9, plain, 4000, scratch));
+    assert_true(is_opening(&c, &one, plain, 9, payload, sizeof payload));
+    assert_false(is_opening(&c, &one, plain, 8, payload, sizeof payload));
+    assert_false(is_opening(&c, &one, plain, 9, payload, sizeof payload - 1));
+    assert_false(is_opening(&c, &one, plain, 9, plain, 4000));
     plain[0] ^= 1;
-    assert_false(slu_opening_ok(&c.key, &one.view, plain, 9, payload, sizeof payload, scratch));
+    assert_false(is_opening(&c, &one, plain, 9, payload, sizeof payload));
     plain[0] ^= 1;
     uint8_t same_r[32];
     memcpy(same_r, one.view.r32, 32);
     seal_raw(&one, &c, plain, len, NULL, true);
     assert_memory_equal(one.view.r32, same_r, 32);
     assert_int_equal(open_all(&c, &one), SLU_VOID_TAG);
-    assert_false(slu_opening_ok(&c.key, &one.view, plain, 9, payload, sizeof payload, scratch));
+    assert_false(is_opening(&c, &one, plain, 9, payload, sizeof payload));
     plain[len - 1] = 1; /* M with padding that is not zero opens, but is void */
     seal_raw(&one, &c, plain, len, NULL, false);
-    assert_false(slu_opening_ok(&c.key, &one.view, plain, 9, payload, sizeof payload, scratch));
+    assert_false(is_opening(&c, &one, plain, 9, payload, sizeof payload));
     slu_opening_key_free(c.opening);
 }
 

@@ -5,7 +5,7 @@ enum { CHUNK = 60 };
 
 struct chunk_case {
     struct committee c;
-    struct slu_chunk chunk;
+    struct slu_share_chunk chunk;
     struct slu_share_work *work;
     uint8_t r32[CHUNK][32], d32[CHUNK][32], block[32], ids[32], proof[SLU_PROOF_BYTES];
     struct slu_point r[CHUNK], d[CHUNK];
@@ -21,7 +21,7 @@ static void make_chunk(struct chunk_case *t, uint16_t node, uint32_t count)
     }
     draw(t->block, 32);
     draw(t->ids, 32);
-    t->chunk = (struct slu_chunk){.key = &t->c.key,
+    t->chunk = (struct slu_share_chunk){.key = &t->c.key,
                                   .generation = 3,
                                   .height = 77,
                                   .block32 = t->block,
@@ -121,7 +121,7 @@ static void test_chunk_context(void **state)
     make_committee(&t.c, 4, 3);
     t.work = slu_share_work_new();
     make_chunk(&t, 2, 5);
-    struct slu_chunk right = t.chunk;
+    struct slu_share_chunk right = t.chunk;
     struct slu_seal_key key = t.c.key;
     uint8_t digest[32] = {1};
 #define WRONG(field, value)                                                                        \

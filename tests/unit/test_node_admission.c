@@ -65,6 +65,33 @@ static void rollups_have_shares(void **state)
     slu_admission_free(control);
 }
 
+/* Their rollup is hidden: one bucket for all, beside the client's own. */
+static void sealed_ones_share_a_bucket(void **state)
+{
+    (void)state;
+    const char *refusal;
+    struct slu_node_config config = {.client_tx = {0, 1},
+                                     .rollup_tx = {10, 10},
+                                     .sealed_tx = {5, 15},
+                                     .sealed_bytes = {1000, 2000}};
+    struct slu_admission_control *control = slu_admission_new(&config, &genesis);
+    assert_int_equal(passed(control, 1, 0, 100, SECOND, 10, &refusal), 10);
+    assert_int_equal(passed(control, 2, 0, 100, SECOND, 100, &refusal), 5);
+    assert_string_equal(refusal, "rate_sealed");
+    assert_int_equal(passed(control, 1, 5, 100, SECOND, 100, &refusal), 10); /* plain ones go on */
+    assert_string_equal(refusal, "rate_rollup");
+    assert_int_equal(passed(control, 3, 0, 100, 2 * SECOND, 100, &refusal), 5);
+    assert_int_equal(passed(control, 3, 0, 900, 100 * SECOND, 100, &refusal),
+                     2); /* of 2,000 bytes */
+    assert_string_equal(refusal, "rate_sealed");
+    slu_admission_free(control);
+    config.client_tx = (struct slu_bucket_config){1, 3};
+    control = slu_admission_new(&config, &genesis);
+    assert_int_equal(passed(control, 1, 0, 100, SECOND, 100, &refusal), 3);
+    assert_string_equal(refusal, "rate_client");
+    slu_admission_free(control);
+}
+
 static void bytes_count_and_refusals_cost_nothing(void **state)
 {
     (void)state;
@@ -133,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buckets_run_dry_and_refill),
         cmocka_unit_test(rollups_have_shares),
+        cmocka_unit_test(sealed_ones_share_a_bucket),
         cmocka_unit_test(bytes_count_and_refusals_cost_nothing),
         cmocka_unit_test(a_crowd_is_refused_until_places_rest),
         cmocka_unit_test(addresses_are_told_apart),

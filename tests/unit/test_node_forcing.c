@@ -328,6 +328,42 @@ static void evidence_is_read_from_the_store(void **state)
     slu_reply_free(reply);
 }
 
+/* As much as there can be: of every node something of each offence, two of some, the longest that
+ * there are. */
+static void all_evidence_fits_one_reply(void **state)
+{
+    struct stage *stage = *state;
+    static uint8_t relay[SLU_RELAY_BYTES], content[SLU_EVIDENCE_BYTES_MAX];
+    slu_disk_begin(stage->disk);
+    for (uint32_t i = 0; i < SLU_NODES_MAX * SLU_OFFENCES; i++) {
+        bool long_one = i % SLU_OFFENCES == SLU_WRONG_SHARE;
+        size_t len = long_one ? sizeof content : 3u + 2u * SLU_SIGNED_HEADER_BYTES;
+        for (uint8_t second = 0; second < 2; second++) {
+            struct slu_record_key key = {.kind = SLU_REC_INBOX, .a = SLU_VALID_FOR_EVER};
+            key.digest[0] = (uint8_t)i;
+            key.digest[1] = second;
+            content[0] = (uint8_t)(i % SLU_OFFENCES);
+            content[1] = (uint8_t)(i / SLU_OFFENCES);
+            content[3] = second;
+            slu_disk_put(stage->disk, &key, relay, sizeof relay, content, len);
+        }
+    }
+    assert_int_equal(slu_disk_commit(stage->disk), 0);
+    Slu__Client__Reply *reply = evidence(stage->session);
+    assert_int_equal(reply->body_case, SLU__CLIENT__REPLY__BODY_EVIDENCE);
+    assert_int_equal(reply->evidence->n_items, SLU_NODES_MAX * SLU_OFFENCES);
+    for (uint32_t i = 0; i < SLU_NODES_MAX * SLU_OFFENCES; i++) {
+        const ProtobufCBinaryData *item = &reply->evidence->items[i];
+        assert_int_equal(item->data[0], i % SLU_OFFENCES);
+        assert_int_equal(item->data[1], i / SLU_OFFENCES);
+        assert_int_equal(item->data[3], 0);
+        assert_int_equal(item->len, item->data[0] == SLU_WRONG_SHARE
+                                        ? SLU_EVIDENCE_BYTES_MAX
+                                        : 3u + 2u * SLU_SIGNED_HEADER_BYTES);
+    }
+    slu_reply_free(reply);
+}
+
 static void evidence_that_is_too_long_is_an_error(void **state)
 {
     struct stage *stage = *state;
@@ -400,12 +436,19 @@ static void an_old_token_is_nobodys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STAGED(the_core_gets_what_was_sent),     STAGED(known_is_accepted),
-        STAGED(every_refusal_has_its_reason),    STAGED(the_price_is_told),
-        STAGED(bad_forces_stay_outside),         STAGED(a_client_that_is_turned_away),
-        STAGED(receipts_are_asked_of_the_core),  STAGED(terms_are_the_newest_status),
-        STAGED(evidence_is_read_from_the_store), STAGED(evidence_that_is_too_long_is_an_error),
-        STAGED(a_full_core_refuses_busy),        STAGED(bounded_in_all),
+        STAGED(the_core_gets_what_was_sent),
+        STAGED(known_is_accepted),
+        STAGED(every_refusal_has_its_reason),
+        STAGED(the_price_is_told),
+        STAGED(bad_forces_stay_outside),
+        STAGED(a_client_that_is_turned_away),
+        STAGED(receipts_are_asked_of_the_core),
+        STAGED(terms_are_the_newest_status),
+        STAGED(evidence_is_read_from_the_store),
+        STAGED(all_evidence_fits_one_reply),
+        STAGED(evidence_that_is_too_long_is_an_error),
+        STAGED(a_full_core_refuses_busy),
+        STAGED(bounded_in_all),
         STAGED(an_old_token_is_nobodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

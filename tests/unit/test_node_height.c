@@ -31,6 +31,18 @@ static int make_chain(void **state)
     return make_genesis(&genesis);
 }
 
+/* Beside every height: shares, what was opened, and what the core alone may delete. */
+static void put_sealed(uint64_t height)
+{
+    static const enum slu_record_kind kinds[] = {SLU_REC_SHARES, SLU_REC_OPENED, SLU_REC_CALENDAR,
+                                                 SLU_REC_DUE};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct slu_record_key key = {.kind = kinds[i], .a = height};
+        key.b = kinds[i] == SLU_REC_SHARES ? 64 : 0; /* the second message */
+        slu_disk_put(disk, &key, "sealed", 6, NULL, 0);
+    }
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -46,6 +58,7 @@ static int set_up(void **state)
     for (uint64_t height = 1; height <= HEIGHTS; height++) {
         put_delivered(disk, height);
         put_final(disk, height);
+        put_sealed(height);
     }
     return slu_disk_commit(disk);
 }
@@ -71,7 +84,7 @@ static void readers_get_what_was_not_dropped(void **state)
             uint64_t h = round == 0 ? 100 - step : 1 + step;
             assert_int_equal(slu_height_cache_get(cache, h, &height), 0);
             assert_true(height.height == h && height.time_ms == h * STEP_MS);
-            assert_int_equal(height.entries, BATCHES * LIVE);
+            assert_int_equal(height.indexes, BATCHES * LIVE);
             uint32_t index = 0;
             for (uint32_t lane = 0; lane < height.chunk_count; lane++) {
                 assert_int_equal(slu_height_cache_chunk(cache, h, lane, &chunk), 0);
@@ -170,6 +183,9 @@ static void check_retained(struct slu_disk_view *view, uint64_t lowest)
         assert_int_equal(has(view, SLU_REC_FINAL, h, 0), h >= lowest);
         assert_int_equal(has(view, SLU_REC_DELIVERED, h, 0), h >= lowest);
         assert_int_equal(has(view, SLU_REC_IDS, h, 0), h >= lowest);
+        assert_int_equal(has(view, SLU_REC_SHARES, h, 64), h >= lowest);
+        assert_int_equal(has(view, SLU_REC_OPENED, h, 0), h >= lowest);
+        assert_true(has(view, SLU_REC_CALENDAR, h, 0) && has(view, SLU_REC_DUE, h, 0));
         for (uint64_t lane = 0; lane < BATCHES; lane++)
             assert_int_equal(has(view, SLU_REC_BATCH, lane, h), h + 1 >= lowest);
     }
@@ -219,6 +235,21 @@ static void pruning_waits_for_the_queue(void **state)
     slu_disk_view_free(view);
 }
 
+/* However old: what is not open is needed, by readers and by those who ask for shares. */
+static void pruning_waits_for_openings(void **state)
+{
+    (void)state;
+    struct slu_disk_view *view = slu_disk_view_new(disk);
+    struct slu_pruner pruner = {.disk = disk, .genesis = &genesis, .retention_ms = 1};
+    uint32_t pruned;
+    for (uint64_t open = 0; open < 60; open += 20) {
+        assert_int_equal(
+            slu_prune_step(&pruner, view, open, 10000 * STEP_MS, 512, announce, view, &pruned), 0);
+        check_retained(view, open > SLU_HEIGHTS_KEPT ? open - SLU_HEIGHTS_KEPT : 1);
+    }
+    slu_disk_view_free(view);
+}
+
 static void pruning_takes_what_is_due(void **state)
 {
     (void)state;
@@ -262,6 +293,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(old_ids_are_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pruning_takes_what_is_due, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pruning_waits_for_the_queue, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pruning_waits_for_openings, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, make_chain, NULL);
 }

@@ -23,7 +23,7 @@ static void deliver(struct stage *stage, uint64_t height)
     slu_disk_begin(stage->disk);
     put_delivered(stage->disk, height);
     assert_int_equal(slu_disk_commit(stage->disk), 0);
-    slu_stream_delivered(stage->stream, height);
+    slu_stream_opened(stage->stream, height);
 }
 
 /* The entries of one part are those of `height` and `rollup`, from the batch order, none missing.
@@ -165,7 +165,7 @@ static void pruning_ends_a_stream_that_is_behind(void **state)
     uint64_t id = subscribe(stage->session, 1, STAGE_HEIGHTS + 1, 0, false);
     stage_until(stage, SLU_METRIC_SUBSCRIBERS, 1);
     slu_stream_pruned(stage->stream, STAGE_HEIGHTS + 5);
-    slu_stream_delivered(stage->stream, STAGE_HEIGHTS + 9);
+    slu_stream_opened(stage->stream, STAGE_HEIGHTS + 9);
     assert_true(stage_error(stage->session, id, "below_retention") == STAGE_HEIGHTS + 5);
 }
 
@@ -179,11 +179,11 @@ static void a_missing_height_is_not_skipped(void **state)
     slu_disk_begin(stage->disk);
     put_delivered(stage->disk, STAGE_HEIGHTS + 2); /* and not + 1 */
     assert_int_equal(slu_disk_commit(stage->disk), 0);
-    slu_stream_delivered(stage->stream, STAGE_HEIGHTS + 2);
+    slu_stream_opened(stage->stream, STAGE_HEIGHTS + 2);
     for (uint32_t i = 0; i < STAGE_WAIT_MS && stage->failed == 0; i++)
         usleep(1000);
     assert_int_equal(stage->failed, 1);
-    slu_stream_delivered(stage->stream, STAGE_HEIGHTS + 2);
+    slu_stream_opened(stage->stream, STAGE_HEIGHTS + 2);
     stage_silence(stage->session, id, 50);
 }
 
@@ -213,6 +213,7 @@ static void deliver_large(struct stage *stage, uint64_t height)
     slu_write_u32(&w, 0);
     slu_write_u32(&w, 1);
     slu_write_u32(&w, 0);
+    slu_write_u32(&w, 0);
     slu_write_u16(&w, 0);
     slu_write_u64(&w, height);
     slu_write_bytes(&w, digest, 32);
@@ -228,7 +229,7 @@ static void deliver_large(struct stage *stage, uint64_t height)
     slu_disk_put(stage->disk, &key, ids, slu_writer_len(&i), NULL, 0);
     assert_false(w.failed || i.failed || p.failed);
     assert_int_equal(slu_disk_commit(stage->disk), 0);
-    slu_stream_delivered(stage->stream, height);
+    slu_stream_opened(stage->stream, height);
 }
 
 struct sloth {

@@ -213,6 +213,57 @@ static void own_envelopes_are_checked(void **state)
     stage_error(stage->session, request.id, "malformed");
 }
 
+/* Sends `count` envelopes in one request. */
+static Slu__Client__Reply *send_envelopes(struct stage *stage, const struct slu_writer *envelopes,
+                                          size_t count)
+{
+    ProtobufCBinaryData list[8];
+    Slu__Client__Submit body = SLU__CLIENT__SUBMIT__INIT;
+    Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
+    assert_in_range(count, 1, 8);
+    for (size_t i = 0; i < count; i++)
+        list[i] = (ProtobufCBinaryData){slu_writer_len(&envelopes[i]), envelopes[i].start};
+    body.n_envelopes = count;
+    body.envelopes = list;
+    request.body_case = SLU__CLIENT__REQUEST__BODY_SUBMIT;
+    request.submit = &body;
+    assert_int_equal(slu_session_send(stage->session, &request), 0);
+    return answer(stage->session, request.id, count);
+}
+
+/* Sealed ones have a bucket of their own, whatever is inside; what a rollup takes sealed only is
+ * refused plain, also when this node would make its envelope. */
+static void sealed_ones_and_who_takes_nothing_else(void **state)
+{
+    static const char *const reasons[] = {"sealing", "unknown_rollup", "sealed_only",
+                                          "rate_sealed"};
+    struct stage *stage = *state;
+    uint8_t bytes[4][512],
+        body[43 + 112 + 48 + 128] = {1, 1}; /* a form, and nothing sealed in it */
+    struct slu_writer w[4];
+    uint64_t until = STAGE_HEIGHTS * STEP_MS + 5000;
+    stage->genesis.rollup_count = 1;
+    stage->genesis.rollups[0] =
+        (struct slu_genesis_rollup){.id = 9, .sealed_only = true, .rate_share = 1};
+    stage->node.sealed_tx = (struct slu_bucket_config){1, 0};
+    for (size_t i = 0; i < 4; i++)
+        w[i] = slu_writer_of(bytes[i], sizeof bytes[i]);
+    slu_tx_write(&w[0], 0, until, SLU_TX_SEALED, body, sizeof body - 1);
+    slu_tx_write(&w[1], 9, until, SLU_TX_SEALED, body, sizeof body);
+    slu_tx_write(&w[2], 9, until, SLU_TX_PLAIN, body, sizeof body);
+    slu_tx_write(&w[3], 0, until, SLU_TX_SEALED, body, sizeof body);
+    Slu__Client__Reply *reply = send_envelopes(stage, w, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(reply->submit->results[i]->reason, reasons[i]);
+    slu_reply_free(reply);
+    assert_int_equal(slu_metrics_get(&stage->metrics, SLU_METRIC_TX_RATE_SEALED), 1);
+    const char *payload = "plain";
+    reply = answer(stage->session, submit(stage->session, 9, &payload, 1), 1);
+    assert_string_equal(reply->submit->results[0]->reason, "sealed_only");
+    slu_reply_free(reply);
+    assert_null(stage_next_within(20)); /* the core is not asked */
+}
+
 static void a_full_core_refuses_busy(void **state)
 {
     struct stage *stage = *state;
@@ -280,13 +331,10 @@ static void grid_of_valid_until(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STAGED(accepted_means_durable),
-        STAGED(one_sync_answers_all_below_it),
-        STAGED(every_refusal_has_its_reason),
-        STAGED(bad_payloads_stay_outside),
-        STAGED(own_envelopes_are_checked),
-        STAGED(a_full_core_refuses_busy),
-        STAGED(slots_come_back),
+        STAGED(accepted_means_durable),        STAGED(one_sync_answers_all_below_it),
+        STAGED(every_refusal_has_its_reason),  STAGED(bad_payloads_stay_outside),
+        STAGED(own_envelopes_are_checked),     STAGED(sealed_ones_and_who_takes_nothing_else),
+        STAGED(a_full_core_refuses_busy),      STAGED(slots_come_back),
         cmocka_unit_test(grid_of_valid_until),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

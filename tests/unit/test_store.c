@@ -1,104 +1,7 @@
-/* node/store: records, identity, and that damage is told from a torn tail. The damage test flips
- * bits in every kind of file of a crash image: each reopen must refuse, or fail a read, or have
- * every synced record. SLU_FLIPS sets how many bits per kind of file. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+/* node/store: records, their order in a write, what forgetting costs, and identity. */
+#include "tests/unit/store_dir.h"
 
-#include <cmocka.h>
-
-#include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "node/store.h"
-#include "sluice/error.h"
-
-#define WHY 512
-
-static char root[64];
-static const struct slu_disk_identity identity = {.chain_id = {7, 7}, .node = 2};
-
-/* Runs `verb` on one or two paths with the shell. */
-static void run(const char *verb, const char *a, const char *b)
-{
-    char command[640];
-    int len = snprintf(command, sizeof command, "%s %s %s", verb, a, b);
-    assert_true(len > 0 && (size_t)len < sizeof command);
-    assert_int_equal(system(command), 0);
-}
-
-static void path_of(char path[256], const char *name)
-{
-    snprintf(path, 256, "%s/%s", root, name);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    strcpy(root, "/tmp/slu_store_XXXXXX");
-    return mkdtemp(root) == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    run("rm -rf", root, "");
-    return 0;
-}
-
-static struct slu_disk *open_ok(const char *dir)
-{
-    struct slu_disk *disk = NULL;
-    char why[WHY];
-    int error = slu_disk_open(&disk, dir, &identity, why, sizeof why);
-    if (error != 0)
-        print_message("open: %s\n", why);
-    assert_int_equal(error, 0);
-    return disk;
-}
-
-static struct slu_record_key key_of(enum slu_record_kind kind, uint64_t a, uint64_t b)
-{
-    struct slu_record_key key = {.kind = kind, .a = a, .b = b};
-    if (kind == SLU_REC_BATCH)
-        memset(key.digest, (int)(a + b), 32);
-    return key;
-}
-
-static void put_text(struct slu_disk *disk, enum slu_record_kind kind, uint64_t a, uint64_t b,
-                     const char *text)
-{
-    struct slu_record_key key = key_of(kind, a, b);
-    slu_disk_begin(disk);
-    slu_disk_put(disk, &key, text, strlen(text), NULL, 0);
-    assert_int_equal(slu_disk_commit(disk), 0);
-}
-
-static int count_visit(void *visitor, const struct slu_record_key *key, const uint8_t *value,
-                       size_t value_len)
-{
-    (void)key;
-    (void)value;
-    (void)value_len;
-    (*(unsigned *)visitor)++;
-    return 0;
-}
-
-static unsigned count(struct slu_disk *disk, struct slu_record_key from, struct slu_record_key to)
-{
-    unsigned found = 0;
-    struct slu_disk_view *view = slu_disk_view_new(disk);
-    const struct slu_store *store = slu_disk_view_store(view);
-    assert_int_equal(store->scan(store->context, &from, &to, count_visit, &found), 0);
-    slu_disk_view_free(view);
-    return found;
-}
+#include <time.h>
 
 static void records_come_back(void **state)
 {
@@ -186,6 +89,149 @@ static void forgotten_records_are_gone(void **state)
     slu_disk_close(disk);
 }
 
+static void put_in(struct slu_disk *disk, enum slu_record_kind kind, uint64_t a, uint64_t b,
+                   const char *text)
+{
+    struct slu_record_key key = key_of(kind, a, b);
+    slu_disk_put(disk, &key, text, strlen(text), NULL, 0);
+}
+
+static void forget_in(struct slu_disk *disk, enum slu_record_kind kind, uint64_t a, uint64_t b,
+                      uint64_t end_a, uint64_t end_b)
+{
+    struct slu_record_key from = key_of(kind, a, b), to = key_of(kind, end_a, end_b);
+    slu_disk_forget(disk, &from, &to);
+}
+
+static void expect_text(struct slu_disk *disk, enum slu_record_kind kind, uint64_t a, uint64_t b,
+                        const char *text)
+{
+    struct slu_disk_view *view = slu_disk_view_new(disk);
+    const struct slu_store *store = slu_disk_view_store(view);
+    struct slu_record_key key = key_of(kind, a, b);
+    const uint8_t *value;
+    size_t len;
+    int error = store->get(store->context, &key, &value, &len);
+    assert_int_equal(error, text == NULL ? SLU_ERR_NOT_FOUND : 0);
+    if (text != NULL) {
+        assert_int_equal(len, strlen(text));
+        assert_memory_equal(value, text, len);
+    }
+    slu_disk_view_free(view);
+}
+
+/* What a turn puts and forgets happens in its order, for every kind that sealed entries need, by
+ * one key and by ranges. */
+static void a_write_keeps_its_order(void **state)
+{
+    (void)state;
+    static const enum slu_record_kind kinds[] = {SLU_REC_CALENDAR, SLU_REC_DUE, SLU_REC_SHARES,
+                                                 SLU_REC_OPENED};
+    char dir[256];
+    path_of(dir, "data");
+    struct slu_disk *disk = open_ok(dir);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        enum slu_record_kind kind = kinds[i];
+        for (uint64_t b = 0; b < 4; b++)
+            put_text(disk, kind, 7, b, "old");
+        put_text(disk, kind, 8, 0, "next");
+        slu_disk_begin(disk);
+        forget_in(disk, kind, 7, 1, 7, 2); /* one, then it is there again */
+        put_in(disk, kind, 7, 1, "new");
+        put_in(disk, kind, 7, 2, "new"); /* written, then gone */
+        forget_in(disk, kind, 7, 2, 7, 3);
+        put_in(disk, kind, 9, 0, "new"); /* the same with a range */
+        forget_in(disk, kind, 9, 0, 10, 0);
+        forget_in(disk, kind, 10, 0, 11, 0);
+        put_in(disk, kind, 10, 5, "new");
+        assert_int_equal(slu_disk_commit(disk), 0);
+        for (int round = 0; round < 2; round++) {
+            expect_text(disk, kind, 7, 0, "old");
+            expect_text(disk, kind, 7, 1, "new");
+            expect_text(disk, kind, 7, 2, NULL);
+            expect_text(disk, kind, 7, 3, "old");
+            expect_text(disk, kind, 8, 0, "next");
+            expect_text(disk, kind, 9, 0, NULL);
+            expect_text(disk, kind, 10, 5, "new");
+            assert_int_equal(count(disk, key_of(kind, 0, 0), key_of(kind, UINT64_MAX, 0)), 5);
+            slu_disk_close(disk);
+            disk = open_ok(dir);
+        }
+        slu_disk_begin(disk);
+        forget_in(disk, kind, 7, 0, 8, 0);
+        assert_int_equal(slu_disk_commit(disk), 0);
+        assert_int_equal(count(disk, key_of(kind, 0, 0), key_of(kind, UINT64_MAX, 0)), 2);
+        expect_text(disk, kind, 8, 0, "next");
+    }
+    slu_disk_close(disk);
+}
+
+/* The last key that there can be, and neighbours that differ in what a single deletion must not mix
+ * up. */
+static void one_key_is_one_key(void **state)
+{
+    (void)state;
+    char dir[256];
+    path_of(dir, "data");
+    struct slu_disk *disk = open_ok(dir);
+    put_text(disk, SLU_REC_CALENDAR, 7, UINT64_MAX, "last");
+    put_text(disk, SLU_REC_CALENDAR, 8, 0, "first");
+    struct slu_record_key item = {.kind = SLU_REC_INBOX, .a = 7};
+    slu_disk_begin(disk);
+    for (uint8_t name = 0; name < 3; name++) {
+        item.digest[0] = name;
+        slu_disk_put(disk, &item, "item", 4, NULL, 0);
+    }
+    forget_in(disk, SLU_REC_CALENDAR, 7, UINT64_MAX, 8, 0);
+    forget_in(disk, SLU_REC_INBOX, 7, 0, 7, 1); /* many items have one valid_until */
+    forget_in(disk, SLU_REC_CALENDAR, 8, 0, 8, 0);
+    assert_int_equal(slu_disk_commit(disk), 0);
+    expect_text(disk, SLU_REC_CALENDAR, 7, UINT64_MAX, NULL);
+    expect_text(disk, SLU_REC_CALENDAR, 8, 0, "first");
+    assert_int_equal(count(disk, key_of(SLU_REC_INBOX, 0, 0), key_of(SLU_REC_INBOX, UINT64_MAX, 0)),
+                     0);
+    slu_disk_close(disk);
+}
+
+/* The core opens some ten heights a second, for weeks, and reads the calendar all the time: what
+ * was forgotten must not slow that down. Ranges in one family with what is read took a millisecond
+ * a read after some thousand, and more with each. */
+static void forgetting_costs_readers_nothing(void **state)
+{
+    (void)state;
+    enum { HEIGHTS = 4000 };
+    char dir[256], body[350];
+    struct timespec began, ended;
+    path_of(dir, "data");
+    memset(body, 7, sizeof body);
+    struct slu_disk *disk = open_ok(dir);
+    struct slu_disk_view *view = slu_disk_view_new(disk);
+    const struct slu_store *store = slu_disk_view_store(view);
+    double reading_s = 0;
+    for (uint64_t height = 1; height <= HEIGHTS; height++) {
+        struct slu_record_key due = key_of(SLU_REC_DUE, height, 3);
+        struct slu_record_key waits = key_of(SLU_REC_CALENDAR, height, 5);
+        slu_disk_begin(disk);
+        slu_disk_put(disk, &due, body, sizeof body, NULL, 0);
+        slu_disk_put(disk, &waits, body, sizeof body, NULL, 0);
+        forget_in(disk, SLU_REC_DUE, height - 1, 0, height, 0);
+        forget_in(disk, SLU_REC_CALENDAR, height - 1, 5, height - 1, 6);
+        assert_int_equal(slu_disk_write(disk), 0);
+        const uint8_t *value;
+        size_t len;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &began);
+        assert_int_equal(store->get(store->context, &waits, &value, &len), 0);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ended);
+        reading_s +=
+            (double)(ended.tv_sec - began.tv_sec) + 1e-9 * (double)(ended.tv_nsec - began.tv_nsec);
+    }
+    print_message("%d reads in %.3f s\n", (int)HEIGHTS, reading_s);
+    assert_true(reading_s < 0.4); /* 0.1 ms each */
+    slu_disk_view_free(view);
+    assert_int_equal(count(disk, key_of(SLU_REC_CALENDAR, 0, 0), key_of(SLU_REC_SHARES, 0, 0)), 2);
+    slu_disk_close(disk);
+}
+
 static void refuses_another_owner(void **state)
 {
     (void)state;
@@ -209,294 +255,15 @@ static void refuses_another_owner(void **state)
     slu_disk_close(disk);
 }
 
-/* ---- damage ---- */
-
-#define WRITES 260u
-#define BODY   (48u * 1024u)
-#define LIST   3000u
-
-static uint8_t pattern(uint64_t write, size_t at)
-{
-    return (uint8_t)(write * 31 + at * 7 + (at >> 8));
-}
-
-static void fill(uint8_t *bytes, size_t len, uint64_t write)
-{
-    for (size_t i = 0; i < len; i++)
-        bytes[i] = pattern(write, i);
-}
-
-static void put_one(struct slu_disk *disk, uint64_t write)
-{
-    static uint8_t body[BODY];
-    fill(body, sizeof body, write);
-    struct slu_record_key keys[] = {key_of(SLU_REC_BATCH, write % 4, write),
-                                    key_of(SLU_REC_IDS, write, 0), key_of(SLU_REC_FINAL, write, 0),
-                                    key_of(SLU_REC_VOTE, write, 1)};
-    slu_disk_begin(disk);
-    slu_disk_put(disk, &keys[0], body, 228, body + 228, sizeof body - 228);
-    slu_disk_put(disk, &keys[1], body, LIST, NULL, 0);
-    slu_disk_put(disk, &keys[2], body, 300, NULL, 0);
-    slu_disk_put(disk, &keys[3], body, 120, NULL, 0);
-    assert_int_equal(slu_disk_commit(disk), 0);
-}
-
-/* Whether every record of writes 1..writes reads; an error of the store is its answer. */
-static int read_all(struct slu_disk *disk, uint64_t writes)
-{
-    static uint8_t expected[BODY];
-    struct slu_disk_view *view = slu_disk_view_new(disk);
-    const struct slu_store *store = slu_disk_view_store(view);
-    int error = 0;
-    for (uint64_t write = 1; write <= writes && error == 0; write++) {
-        struct slu_record_key keys[] = {
-            key_of(SLU_REC_BATCH, write % 4, write), key_of(SLU_REC_IDS, write, 0),
-            key_of(SLU_REC_FINAL, write, 0), key_of(SLU_REC_VOTE, write, 1)};
-        const size_t lens[] = {BODY, LIST, 300, 120};
-        fill(expected, sizeof expected, write);
-        for (size_t i = 0; i < 4 && error == 0; i++) {
-            const uint8_t *value;
-            size_t len;
-            error = store->get(store->context, &keys[i], &value, &len);
-            if (error == 0 && (len != lens[i] || memcmp(value, expected, len) != 0))
-                fail_msg("a wrong value came back");
-        }
-    }
-    for (unsigned kind = 1; kind < SLU_REC_KINDS && error == 0; kind++) {
-        struct slu_record_key key, from = {.kind = (enum slu_record_kind)kind},
-                                   to = {.kind = (enum slu_record_kind)(kind + 1)};
-        const uint8_t *value;
-        size_t len;
-        unsigned found = 0;
-        error = store->scan(store->context, &from, &to, count_visit, &found);
-        if (error == 0 && found > 0)
-            assert_int_equal(found, writes);
-        if (error == 0 && found > 0)
-            error = store->last(store->context, (enum slu_record_kind)kind, &key, &value, &len);
-        if (error == 0 && found > 0)
-            error = slu_disk_view_first(view, (enum slu_record_kind)kind, &key, &value, &len);
-    }
-    slu_disk_view_free(view);
-    return error;
-}
-
-/* A directory as a crash would leave it: copied while the database is open. */
-static void make_image(const char *image)
-{
-    char dir[256];
-    path_of(dir, "data");
-    struct slu_disk *disk = open_ok(dir);
-    for (uint64_t write = 1; write <= WRITES; write++)
-        put_one(disk, write);
-    struct slu_record_key from = key_of(SLU_REC_BATCH, 0, 0), to = key_of(SLU_REC_BATCH, 4, 0);
-    slu_disk_reclaim(disk, &from, &to); /* sst and blob files of every write so far */
-    for (uint64_t write = WRITES + 1; write <= 2 * WRITES; write++)
-        put_one(disk, write);
-    run("cp -r", dir, image);
-    slu_disk_close(disk);
-}
-
-/* Copies the image for one trial: links to what is never changed in place. */
-static void make_trial(const char *image, const char *trial, const char *victim)
-{
-    run("rm -rf", trial, "");
-    run("mkdir", trial, "");
-    DIR *dir = opendir(image);
-    assert_non_null(dir);
-    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        char from[512], to[512];
-        if (entry->d_name[0] == '.')
-            continue;
-        snprintf(from, sizeof from, "%s/%s", image, entry->d_name);
-        snprintf(to, sizeof to, "%s/%s", trial, entry->d_name);
-        if (strcmp(entry->d_name, victim) == 0 || strcmp(entry->d_name, "synced") == 0)
-            run("cp", from, to);
-        else
-            assert_int_equal(link(from, to), 0);
-    }
-    closedir(dir);
-}
-
-struct outcome {
-    unsigned refused, unreadable, whole;
-};
-
-/* Opens the trial and judges it. */
-static void judge(const char *trial, const char *what, struct outcome *outcome)
-{
-    struct slu_disk *disk = NULL;
-    char why[WHY];
-    int error = slu_disk_open(&disk, trial, &identity, why, sizeof why);
-    if (error != 0) {
-        if (error != SLU_ERR_CORRUPT || strstr(why, trial) == NULL)
-            fail_msg("%s: error %d: %s", what, error, why);
-        outcome->refused++;
-        return;
-    }
-    error = read_all(disk, 2 * WRITES);
-    if (error == SLU_ERR_CORRUPT)
-        outcome->unreadable++;
-    else if (error == 0)
-        outcome->whole++;
-    else
-        fail_msg("%s: opened, then error %d: %s", what, error, slu_disk_failure(disk));
-    slu_disk_close(disk);
-}
-
-static void flip(const char *path, off_t byte, int bit)
-{
-    uint8_t value;
-    int fd = open(path, O_RDWR);
-    assert_true(fd >= 0);
-    assert_int_equal(pread(fd, &value, 1, byte), 1);
-    value = (uint8_t)(value ^ (1u << bit));
-    assert_int_equal(pwrite(fd, &value, 1, byte), 1);
-    close(fd);
-}
-
-static off_t size_of(const char *path)
-{
-    struct stat st;
-    assert_int_equal(stat(path, &st), 0);
-    return st.st_size;
-}
-
-static bool is_kind(const char *name, const char *kind)
-{
-    size_t len = strlen(name), kind_len = strlen(kind);
-    if (kind[0] == '.')
-        return len > kind_len && strcmp(name + len - kind_len, kind) == 0;
-    return strncmp(name, kind, kind_len) == 0;
-}
-
-static unsigned list(const char *dir_path, const char *kind, char names[][64], unsigned cap)
-{
-    unsigned found = 0;
-    DIR *dir = opendir(dir_path);
-    assert_non_null(dir);
-    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        if (is_kind(entry->d_name, kind) && found < cap && strlen(entry->d_name) < 64)
-            strcpy(names[found++], entry->d_name);
-    }
-    closedir(dir);
-    return found;
-}
-
-static void flip_kind(const char *image, const char *kind, unsigned flips)
-{
-    char trial[256], path[512], what[640];
-    char names[64][64];
-    struct outcome outcome = {0};
-    path_of(trial, "trial");
-    unsigned files = list(image, kind, names, 64);
-    assert_true(files > 0);
-    for (unsigned i = 0; i < flips; i++) {
-        const char *name = names[i % files];
-        make_trial(image, trial, name);
-        snprintf(path, sizeof path, "%s/%s", trial, name);
-        off_t size = size_of(path);
-        if (size == 0)
-            continue;
-        /* Half of the trials near the end, where a torn tail would be. */
-        off_t near = size < 40000 ? size : 40000;
-        off_t byte = i % 2 == 0 ? (off_t)random() % size : size - 1 - (off_t)random() % near;
-        int bit = (int)(random() % 8);
-        snprintf(what, sizeof what, "%s byte %lld bit %d", name, (long long)byte, bit);
-        flip(path, byte, bit);
-        judge(trial, what, &outcome);
-    }
-    print_message("%-10s %u files: %u refused, %u unreadable, %u whole\n", kind, files,
-                  outcome.refused, outcome.unreadable, outcome.whole);
-    if (strcmp(kind, ".log") == 0 || strcmp(kind, "MANIFEST") == 0)
-        assert_int_equal(outcome.refused, flips);
-}
-
-static void damage_is_noticed(void **state)
-{
-    (void)state;
-    char image[256];
-    path_of(image, "image");
-    make_image(image);
-    const char *text = getenv("SLU_FLIPS");
-    unsigned flips = text != NULL ? (unsigned)strtoul(text, NULL, 10) : 24;
-    const char *kinds[] = {".log", "MANIFEST", "CURRENT", "synced", ".sst", ".blob"};
-    srandom(1);
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        flip_kind(image, kinds[i], flips);
-}
-
-/* Any file gone, or any log cut short, is refused or harmless; never an incomplete database. */
-static void missing_files_are_noticed(void **state)
-{
-    (void)state;
-    char image[256], trial[256], path[512];
-    char names[128][64];
-    path_of(image, "image");
-    path_of(trial, "trial");
-    make_image(image);
-    const char *kinds[] = {".log", "MANIFEST", "CURRENT", "synced", ".sst", ".blob", "LOCK"};
-    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
-        struct outcome outcome = {0};
-        unsigned files = list(image, kinds[k], names, 128);
-        for (unsigned i = 0; i < files; i++) {
-            make_trial(image, trial, "");
-            snprintf(path, sizeof path, "%s/%.63s", trial, names[i]);
-            assert_int_equal(unlink(path), 0);
-            judge(trial, names[i], &outcome);
-        }
-        print_message("%-10s missing: %u refused, %u unreadable, %u whole\n", kinds[k],
-                      outcome.refused, outcome.unreadable, outcome.whole);
-    }
-}
-
-static void torn_tail_opens(void **state)
-{
-    (void)state;
-    char image[256], trial[256], path[512];
-    char names[64][64];
-    path_of(image, "image");
-    path_of(trial, "trial");
-    make_image(image);
-    unsigned files = list(image, ".log", names, 64);
-    const char *newest = names[0];
-    for (unsigned i = 1; i < files; i++)
-        newest = strcmp(names[i], newest) > 0 ? names[i] : newest;
-    /* What a crash leaves behind the last synced byte: anything. */
-    for (unsigned i = 0; i < 12; i++) {
-        uint8_t tail[5000];
-        struct outcome outcome = {0};
-        make_trial(image, trial, newest);
-        snprintf(path, sizeof path, "%s/%s", trial, newest);
-        for (size_t at = 0; at < sizeof tail; at++)
-            tail[at] = i < 4 ? 0 : (uint8_t)random();
-        int fd = open(path, O_WRONLY | O_APPEND);
-        size_t len = 1 + (size_t)random() % sizeof tail;
-        assert_int_equal(write(fd, tail, len), (ssize_t)len);
-        close(fd);
-        judge(trial, "garbage behind the synced part", &outcome);
-        assert_int_equal(outcome.whole, 1);
-    }
-    /* What it cannot leave: less than was synced. */
-    for (unsigned i = 0; i < 12; i++) {
-        struct outcome outcome = {0};
-        make_trial(image, trial, newest);
-        snprintf(path, sizeof path, "%s/%s", trial, newest);
-        off_t cut = 1 + (i < 6 ? (off_t)i : (off_t)random() % size_of(path));
-        assert_int_equal(truncate(path, size_of(path) - cut), 0);
-        judge(trial, "cut into the synced part", &outcome);
-        assert_int_equal(outcome.refused, 1);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(records_come_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(forgotten_records_are_gone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_write_keeps_its_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_key_is_one_key, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(forgetting_costs_readers_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_another_owner, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(torn_tail_opens, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(damage_is_noticed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(missing_files_are_noticed, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,9 @@
 #include "client/load.h"
 #include "client/pacer.h"
 #include "client/procfs.h"
+#include "client/sealing.h"
 #include "client/session.h"
+#include "config/genesis_json.h"
 #include "sluice/error.h"
 
 static const char usage[] =
@@ -32,6 +34,8 @@ static const char usage[] =
     "  --hex FILE        payloads from FILE (0x-hex lines) plus 32 bytes each, instead of --size\n"
     "  --submitters K    connections, round-robin over the nodes [one per node]\n"
     "  --rollup R        for which rollup [1]\n"
+    "  --sealed          seals every payload; latency is then up to its opening ...\n"
+    "  --genesis FILE    ... with the committee's key, checked with this genesis\n"
     "  --seconds S       measured [10]\n"
     "  --warmup S        before that [2]\n"
     "  --drain S         longest wait for the rest, after that [10]\n"
@@ -49,6 +53,8 @@ struct bench {
     struct slu_load load;
     struct slu_meter meter;
     struct slu_pacer pacer;
+    struct slu_genesis genesis;
+    struct slu_sealing sealing;
     struct slu_bench_result result;
 };
 
@@ -228,13 +234,41 @@ static void drain(struct bench *bench, struct slu_session *reader)
     bench->result.unanswered = bench->pacer.next > answered ? bench->pacer.next - answered : 0;
 }
 
+/* The committee's key, from the first node; false after a complaint. */
+static bool get_key(struct bench *bench)
+{
+    struct slu_session_config config = {.url = bench->options.nodes.at[0],
+                                        .timeout_ms = SLU_CONNECT_MS};
+    struct slu_session *session;
+    char why[256];
+    if (slu_genesis_load(&bench->genesis, bench->options.genesis, why, sizeof why)) {
+        slu_complain("bench", 0, "--genesis: %s", why);
+        return false;
+    }
+    bench->sealing.on = true;
+    if (!slu_sealing_use(&bench->sealing, &bench->genesis))
+        return false;
+    if (slu_session_open(&session, &config, why, sizeof why)) {
+        slu_complain("bench", 0, "no node: %s", why);
+        return false;
+    }
+    int rc = slu_sealing_refresh(&bench->sealing, session, why, sizeof why);
+    slu_session_close(session);
+    if (rc)
+        slu_complain("bench", 0, "%s: %s", config.url, why);
+    return rc == SLU_OK;
+}
+
 static int measure(struct bench *bench)
 {
+    if (bench->options.sealed && !get_key(bench))
+        return SLU_EXIT_NO_NODE;
     struct slu_session *reader = open_reader(bench);
     if (!reader)
         return SLU_EXIT_NO_NODE;
     int code = SLU_EXIT_NO_NODE;
-    if (slu_pacer_open(&bench->pacer, &bench->options, &bench->load, &bench->meter) &&
+    if (slu_pacer_open(&bench->pacer, &bench->options, &bench->load,
+                       bench->options.sealed ? &bench->sealing : NULL, &bench->meter) &&
         run_load(bench, reader)) {
         drain(bench, reader);
         const struct slu_meter_counts *counts = &bench->result.counts;
@@ -280,17 +314,18 @@ static const struct {
 static bool parse(int argc, char **argv, struct bench *bench, int *code)
 {
     struct slu_bench_options *o = &bench->options;
-    struct option longs[NUMBERS + 8] = {
+    struct option longs[NUMBERS + 10] = {
         {"nodes", required_argument, NULL, 'n'}, {"reader", required_argument, NULL, 'r'},
         {"hex", required_argument, NULL, 'x'},   {"pid-dir", required_argument, NULL, 'd'},
         {"pids", required_argument, NULL, 'p'},  {"json", required_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
+        {"help", no_argument, NULL, 'h'},        {"sealed", no_argument, NULL, 's'},
+        {"genesis", required_argument, NULL, 'g'},
     };
     const char *pids = NULL;
     bool ok = true;
     int option;
     for (size_t i = 0; i < NUMBERS; i++)
-        longs[7 + i] =
+        longs[9 + i] =
             (struct option){numbers[i].name, required_argument, NULL, OPTION_NUMBER + (int)i};
     *code = SLU_EXIT_NOT_ALL;
     while (ok && (option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -306,6 +341,10 @@ static bool parse(int argc, char **argv, struct bench *bench, int *code)
             pids = optarg;
         else if (option == 'j')
             o->json = optarg;
+        else if (option == 's')
+            o->sealed = true;
+        else if (option == 'g')
+            o->genesis = optarg;
         else if (option >= OPTION_NUMBER) {
             size_t i = (size_t)(option - OPTION_NUMBER);
             char name[32];
@@ -320,6 +359,10 @@ static bool parse(int argc, char **argv, struct bench *bench, int *code)
     }
     if (ok && (o->nodes.count == 0 || optind < argc)) {
         slu_complain("bench", 0, "needs --nodes URL[,URL...]");
+        ok = false;
+    }
+    if (ok && o->sealed != (o->genesis != NULL)) {
+        slu_complain("bench", 0, "--sealed and --genesis FILE belong together");
         ok = false;
     }
     return ok && add_pids(bench, pids);

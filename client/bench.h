@@ -17,6 +17,8 @@ struct slu_bench_options {
     struct slu_urls nodes;
     struct slu_urls reader;
     const char *hex, *pid_dir, *json;
+    const char *genesis; /* of a sealed load: what the committee's key is checked with */
+    bool sealed;
     uint64_t rate;        /* tx/s; 0: closed loop */
     uint64_t outstanding; /* of a closed loop */
     uint64_t size, submitters, rollup, seconds, warmup, drain;

@@ -36,6 +36,8 @@ void slu_bench_print(const struct slu_bench_options *o, const struct slu_bench_r
         printf(", payloads of %s", o->hex);
     else
         printf(", payloads of %llu B", (unsigned long long)o->size);
+    if (o->sealed)
+        printf(", sealed");
     printf(", %llu submitters on %zu nodes, read at %s\n", (unsigned long long)o->submitters,
            o->nodes.count, o->reader.at[0]);
     printf("measured   %.1f s after %llu s of warmup\n", r->seconds, (unsigned long long)o->warmup);
@@ -82,13 +84,13 @@ static json_t *latency_json(const struct slu_histogram *latency_us)
 
 static json_t *load_json(const struct slu_bench_options *o)
 {
-    return json_pack("{s:I, s:I, s:I, s:s?, s:I, s:I, s:I, s:I, s:I, s:s}", "rate",
+    return json_pack("{s:I, s:I, s:I, s:s?, s:I, s:I, s:I, s:I, s:I, s:s, s:b}", "rate",
                      (json_int_t)o->rate, "outstanding",
                      o->rate ? (json_int_t)0 : (json_int_t)o->outstanding, "size",
                      o->hex ? (json_int_t)0 : (json_int_t)o->size, "hex", o->hex, "submitters",
                      (json_int_t)o->submitters, "nodes", (json_int_t)o->nodes.count, "rollup",
                      (json_int_t)o->rollup, "seconds", (json_int_t)o->seconds, "warmup",
-                     (json_int_t)o->warmup, "reader", o->reader.at[0]);
+                     (json_int_t)o->warmup, "reader", o->reader.at[0], "sealed", o->sealed);
 }
 
 static json_t *result_json(const struct slu_bench_options *o, const struct slu_bench_result *r,

@@ -20,7 +20,8 @@ static const char usage[] =
     "\n"
     "Prints one JSON line for each piece of evidence that the node holds:\n"
     "  {\"id\",\"offence\",\"offender\",\"at\",\"bytes\"}\n"
-    "`at` is the lane position of two batches, or the view of two votes.\n"
+    "`at` is the lane position of two batches, the view of two votes, or the height of a wrong "
+    "share.\n"
     "Each proves itself with the genesis alone: `sluice verify FILE --genesis G`.\n"
     "\n"
     "  --node URL,...  nodes to ask, the next one when one is dead\n"
@@ -50,7 +51,7 @@ static int print_one(struct slu_text *text, const struct slu_genesis *outline,
 {
     struct slu_evidence evidence;
     char id[65];
-    int rc = slu_evidence_read(&evidence, outline, item->data, item->len);
+    int rc = slu_evidence_outline(&evidence, outline, item->data, item->len);
     if (rc)
         return slu_complain("evidence", SLU_EXIT_LIE, "the node gave something that is none: %s",
                             slu_strerror(rc));

@@ -15,6 +15,7 @@
 #include "client/outline.h"
 #include "client/place.h"
 #include "client/receipts.h"
+#include "client/sealing.h"
 #include "client/stage.h"
 #include "client/takers.h"
 #include "config/genesis_json.h"
@@ -23,7 +24,7 @@
 
 static const char usage[] =
     "usage: sluice submit --forced --node URL[,URL...] --rollup R --hex FILE|- [--wait]\n"
-    "                     [--valid-for SECONDS] [--receipts N] [--genesis FILE]\n"
+    "                     [--valid-for SECONDS] [--receipts N] [--genesis FILE] [--sealed]\n"
     "\n"
     "Pays postage (work, not money) for each line of FILE and puts it into the queue that no node "
     "and no\n"
@@ -31,16 +32,18 @@ static const char usage[] =
     "each:\n"
     "  {\"id\",\"status\",\"reason\",\"work\",\"receipts\":[{\"node\",\"time_ms\",\"height\","
     "\"bytes\"}]}\n"
-    "  with --wait also \"outcome\", and \"height\", \"index\", \"due_height\" when ordered\n"
+    "  with --wait also \"outcome\", and \"height\", \"index\", \"due_height\" when ordered; of "
+    "sealed\n"
+    "  ones \"sealed\":true and \"unlock\"\n"
     "\n"
     "  --node URL,...       takers, tried in order; the others are asked for receipts\n"
     "  --receipts N         receipts to collect [f+1]\n"
-    "  --genesis FILE       verify the receipts' signatures\n"
+    "  --genesis FILE       verify the receipts' signatures\n" SLU_SEALING_USAGE
     "  --valid-for SECONDS  how long the work and the way into the queue may take [20]\n"
     "\n"
-    "Exit: 0 all accepted (and ordered), 1 no node, 2 some not, 3 a node lies: a receipt does not "
-    "verify,\n"
-    "or its words contradict each other.\n";
+    "Exit: 0 all accepted (and ordered), 1 no node, 2 some not, 3 a node lies: a receipt or the "
+    "committee's\n"
+    "key does not verify, or its words contradict each other.\n";
 
 #define NO_NODE       "no_node"
 #define ANSWER_MS     10000u
@@ -55,6 +58,7 @@ struct options {
     const char *hex, *genesis_path;
     uint64_t rollup, valid_for_s, receipts;
     bool has_rollup, wait;
+    struct slu_sealing sealing;
 };
 
 struct forcer {
@@ -72,7 +76,8 @@ struct outcome {
     bool has_id, reached, accepted, ordered;
     uint16_t known; /* nodes that had it before, and hold it no more */
     char reason[64];
-    uint64_t work, valid_until_ms;
+    uint64_t work, valid_until_ms, unlock;
+    uint32_t bytes; /* of the envelope; 0: not made yet */
     struct slu_receipts receipts;
 };
 
@@ -135,27 +140,61 @@ static bool mine(struct forcer *f, const uint8_t id32[32], struct slu_postage *p
 
 /* ---- one transaction ---- */
 
-/* The envelope, made once: what is tried again, at another node too, is the same transaction. */
-static uint32_t make_envelope(struct forcer *f, const uint8_t *payload, size_t len,
-                              struct outcome *out)
+/* Stream time until which it may be queued. */
+static uint64_t valid_until(const struct forcer *f, uint64_t stream_ms)
+{
+    uint64_t until = stream_ms + f->options.valid_for_s * 1000u;
+    uint64_t last = (stream_ms + f->genesis.params.dedup_window_ms) / 1000u * 1000u;
+    until = (until + 999u) / 1000u * 1000u;
+    return committee(f) && until > last ? last : until;
+}
+
+/* Seals it to the key that taker `url` knows. False: not with this one. */
+static bool seal(struct forcer *f, size_t url, uint64_t stream_ms, const uint8_t *payload,
+                 size_t len, struct outcome *out)
+{
+    struct slu_session *session = slu_takers_session(&f->takers, url);
+    char why[256];
+    size_t bytes = 0;
+    if (!session)
+        return false;
+    int rc = slu_sealing_refresh(&f->options.sealing, session, why, sizeof why);
+    if (rc) {
+        bool lied = slu_committee_key_lied(rc);
+        slu_complain("submit", 0, "%s: %s", f->takers.urls.at[url], why);
+        f->code = lied ? SLU_EXIT_LIE : f->code;
+        out->reached = out->reached || lied || rc == SLU_ERR_NOT_FOUND || rc == SLU_ERR_LIMIT;
+        snprintf(out->reason, sizeof out->reason, "%s", slu_sealing_reason(rc));
+        return false;
+    }
+    rc = slu_sealing_envelope(&f->options.sealing, f->envelope, sizeof f->envelope, &bytes, out->id,
+                              &out->unlock, stream_ms, out->valid_until_ms, f->options.rollup,
+                              payload, len);
+    SLU_CHECK(rc == SLU_OK); /* lines are as short as they must be */
+    out->bytes = (uint32_t)bytes;
+    return true;
+}
+
+/* The envelope, made once: what is tried again, at another node too, is the same transaction.
+ * False: it could not be made with taker `url`. */
+static bool make_envelope(struct forcer *f, size_t url, const uint8_t *payload, size_t len,
+                          struct outcome *out)
 {
     struct slu_writer w = slu_writer_of(f->envelope, sizeof f->envelope);
-    if (!out->valid_until_ms) {
-        uint64_t stream_ms = slu_takers_time(&f->takers);
-        uint64_t until = stream_ms + f->options.valid_for_s * 1000u;
-        uint64_t last = (stream_ms + f->genesis.params.dedup_window_ms) / 1000u * 1000u;
-        out->valid_until_ms = (until + 999u) / 1000u * 1000u;
-        if (committee(f) && out->valid_until_ms > last)
-            out->valid_until_ms = last;
+    if (out->bytes)
+        return true;
+    uint64_t stream_ms = slu_takers_time(&f->takers);
+    out->valid_until_ms = valid_until(f, stream_ms);
+    if (f->options.sealing.on) {
+        out->has_id = seal(f, url, stream_ms, payload, len, out);
+        return out->has_id;
     }
     slu_tx_write(&w, f->options.rollup, out->valid_until_ms, SLU_TX_PLAIN, payload, (uint32_t)len);
-    struct slu_reader r = slu_reader_of(f->envelope, slu_writer_len(&w));
-    struct slu_tx tx;
-    if (w.failed || !slu_tx_read(&r, &tx))
-        return 0;
-    slu_tx_id(out->id, &f->genesis, &tx);
+    SLU_CHECK(!w.failed);
+    out->bytes = (uint32_t)slu_writer_len(&w);
+    slu_tx_id_of(out->id, f->genesis.chain_id, f->envelope, out->bytes);
     out->has_id = true;
-    return tx.bytes_len;
+    return true;
 }
 
 static void keep_receipt(struct forcer *f, struct outcome *out,
@@ -204,8 +243,9 @@ static enum answer force_once(struct forcer *f, size_t url, const uint8_t *paylo
     struct slu_postage postage = {0};
     Slu__Client__Reply *reply;
     bool first = !out->has_id;
-    uint32_t bytes = make_envelope(f, payload, len, out);
-    Slu__Client__Reply *terms = slu_takers_terms(&f->takers, url, bytes);
+    if (!make_envelope(f, url, payload, len, out))
+        return REFUSED;
+    Slu__Client__Reply *terms = slu_takers_terms(&f->takers, url, out->bytes);
     if (!terms) {
         say_no_answer(out);
         return REFUSED;
@@ -219,7 +259,7 @@ static enum answer force_once(struct forcer *f, size_t url, const uint8_t *paylo
         snprintf(out->reason, sizeof out->reason, "price");
         return REFUSED;
     }
-    force.envelope = (ProtobufCBinaryData){bytes, f->envelope};
+    force.envelope = (ProtobufCBinaryData){out->bytes, f->envelope};
     force.height = postage.height;
     force.block = (ProtobufCBinaryData){32, postage.block};
     force.nonce = postage.nonce;
@@ -325,6 +365,10 @@ static void print_one(struct forcer *f, struct outcome *out)
     slu_text_add(&f->text, out->accepted ? ",\"status\":\"accepted\",\"reason\":"
                                          : ",\"status\":\"refused\",\"reason\":");
     slu_text_add_json(&f->text, out->reason);
+    if (f->options.sealing.on && out->has_id) {
+        slu_text_add(&f->text, ",\"sealed\":true,\"unlock\":");
+        slu_unlock_json(&f->text, f->options.sealing.unlock_kind, out->unlock);
+    }
     slu_text_add(&f->text, ",\"work\":");
     slu_text_add_number(&f->text, out->work);
     slu_text_add(&f->text, ",\"receipts\":[");
@@ -401,6 +445,8 @@ static bool prepare(struct forcer *f, int *code)
         slu_complain("submit", 0, "--genesis: %s", why);
         return false;
     }
+    if (f->options.sealing.on && !slu_sealing_use(&f->options.sealing, &f->genesis))
+        return false;
     for (size_t i = 0; i < f->takers.urls.count && !session; i++)
         session = slu_takers_session(&f->takers, i);
     if (!session) {
@@ -426,13 +472,19 @@ static bool prepare(struct forcer *f, int *code)
 static bool parse(int argc, char **argv, struct options *o, struct slu_urls *urls, int *code)
 {
     static const struct option longs[] = {
-        {"forced", no_argument, NULL, 'f'},         {"node", required_argument, NULL, 'n'},
-        {"rollup", required_argument, NULL, 'r'},   {"hex", required_argument, NULL, 'x'},
-        {"wait", no_argument, NULL, 'w'},           {"valid-for", required_argument, NULL, 'v'},
-        {"receipts", required_argument, NULL, 'q'}, {"genesis", required_argument, NULL, 'g'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+        {"forced", no_argument, NULL, 'f'},
+        {"node", required_argument, NULL, 'n'},
+        {"rollup", required_argument, NULL, 'r'},
+        {"hex", required_argument, NULL, 'x'},
+        {"wait", no_argument, NULL, 'w'},
+        {"valid-for", required_argument, NULL, 'v'},
+        {"receipts", required_argument, NULL, 'q'},
+        {"genesis", required_argument, NULL, 'g'},
+        SLU_SEALING_OPTIONS,
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
-    int option;
+    int option, sealing;
     bool ok = true;
     *code = SLU_EXIT_NOT_ALL;
     while (ok && (option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -453,6 +505,8 @@ static bool parse(int argc, char **argv, struct options *o, struct slu_urls *url
                 slu_argument_number("submit", "--receipts", optarg, 1, SLU_NODES_MAX, &o->receipts);
         else if (option == 'g')
             o->genesis_path = optarg;
+        else if ((sealing = slu_sealing_option(&o->sealing, option, optarg)) != 0)
+            ok = sealing > 0;
         else if (option != 'f') {
             fputs(usage, option == 'h' ? stdout : stderr);
             *code = option == 'h' ? SLU_EXIT_OK : SLU_EXIT_NOT_ALL;
@@ -463,7 +517,7 @@ static bool parse(int argc, char **argv, struct options *o, struct slu_urls *url
         slu_complain("submit", 0, "needs --node URL, --rollup R and --hex FILE");
         ok = false;
     }
-    return ok;
+    return ok && slu_sealing_complete(&o->sealing, o->genesis_path);
 }
 
 static int force_lines(struct forcer *f, int fd)
@@ -472,12 +526,13 @@ static int force_lines(struct forcer *f, int fd)
     static struct slu_hex_lines lines;
     char reason[SLU_HEX_REASON_BYTES];
     bool go_on = true;
-    size_t len;
+    size_t len, max = sizeof payload - SLU_TX_HEAD_BYTES;
     int rc;
+    if (f->options.sealing.on)
+        max = slu_sealing_payload_max(&f->genesis);
     lines = (struct slu_hex_lines){.fd = fd};
     measure(f);
-    while (go_on && (rc = slu_hex_lines_next(&lines, payload, sizeof payload - SLU_TX_HEAD_BYTES,
-                                             &len, reason)) != 0) {
+    while (go_on && (rc = slu_hex_lines_next(&lines, payload, max, &len, reason)) != 0) {
         go_on = rc != SLU_ERR_IO && rc != SLU_ERR_MEMORY;
         if (go_on)
             go_on = force_one(f, payload, len, rc < 0 ? reason : NULL);

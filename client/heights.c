@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "sluice/error.h"
+#include "wire/opening.h"
+#include "wire/tx.h"
 
 const char *slu_entry_kind_name(uint8_t kind)
 {
@@ -12,7 +14,12 @@ const char *slu_entry_kind_name(uint8_t kind)
         return "evidence";
     if (kind == SLU_ENTRY_KEYGEN)
         return "keygen";
-    return (kind & ~SLU_ENTRY_FORCED) == 0 ? "plain" : "unknown";
+    if (kind == SLU_ENTRY_OPENED)
+        return "opened";
+    if (kind == SLU_ENTRY_VOID)
+        return "void";
+    kind &= (uint8_t)~SLU_ENTRY_FORCED;
+    return kind == SLU_TX_PLAIN ? "plain" : kind == SLU_TX_SEALED ? "sealed" : "unknown";
 }
 
 bool slu_entry_next(struct slu_reader *reader, struct slu_height_entry *entry)
@@ -50,16 +57,45 @@ static int check_first(struct slu_heights *heights, const Slu__Client__Height *p
     return SLU_OK;
 }
 
-/* The entries must parse, be as many as told, and rise in index. */
+/* Opened and void entries say where they were ordered: lower, or here, and then at their own index.
+ */
+static bool is_placed(const struct slu_height_entry *entry, uint64_t height)
+{
+    struct slu_opening opening;
+    bool is_void = entry->kind == SLU_ENTRY_VOID;
+    if (!is_void && entry->kind != SLU_ENTRY_OPENED)
+        return true;
+    if ((is_void && entry->payload_len == 0) || is_void != (entry->rollup == 0) ||
+        slu_opening_read(&opening, entry->payload + is_void, entry->payload_len - is_void,
+                         !is_void) != 0)
+        return false;
+    return opening.height > 0 &&
+           (opening.height < height || (opening.height == height && opening.index == entry->index));
+}
+
+/* Indexes rise; but what is due where it was ordered follows its commitment at the same one. */
+static bool is_next(const struct slu_heights *heights, const struct slu_height_entry *entry)
+{
+    bool outcome = entry->kind == SLU_ENTRY_OPENED || entry->kind == SLU_ENTRY_VOID;
+    return entry->index > heights->last_index ||
+           (entry->index == heights->last_index && outcome && heights->last_sealed &&
+            !memcmp(entry->id32, heights->last_id32, 32));
+}
+
+/* The entries must parse, be as many as told, and be in order. */
 static int check_entries(struct slu_heights *heights, const Slu__Client__Height *part)
 {
     struct slu_reader reader = slu_reader_of(part->entries.data, part->entries.len);
     struct slu_height_entry entry;
     uint32_t count = 0;
     while (slu_entry_next(&reader, &entry)) {
-        if (heights->count + count > 0 && entry.index <= heights->last_index)
+        if (heights->count + count > 0 && !is_next(heights, &entry))
             return refuse(heights, SLU_ERR_MALFORMED, "entries are out of order", part->height);
+        if (!is_placed(&entry, part->height))
+            return refuse(heights, SLU_ERR_MALFORMED, "an opening that is none", part->height);
         heights->last_index = entry.index;
+        heights->last_sealed = (entry.kind & ~SLU_ENTRY_FORCED) == SLU_TX_SEALED;
+        memcpy(heights->last_id32, entry.id32, 32);
         count++;
     }
     if (reader.failed || count != part->count)
@@ -117,8 +153,15 @@ int slu_heights_add(struct slu_heights *heights, const Slu__Client__Height *part
     if (part->more)
         return 0;
     heights->expected = heights->height + 1;
+    heights->parent_time_ms = heights->last_time_ms;
     heights->last_time_ms = heights->time_ms;
     return 1;
+}
+
+void slu_heights_again(struct slu_heights *heights)
+{
+    heights->expected = heights->height;
+    heights->last_time_ms = heights->parent_time_ms;
 }
 
 void slu_heights_restart(struct slu_heights *heights)

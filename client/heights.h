@@ -27,16 +27,18 @@
 #define SLU_ENTRY_FORCED   128u
 #define SLU_ENTRY_EVIDENCE 64u
 #define SLU_ENTRY_KEYGEN   65u
+#define SLU_ENTRY_OPENED   66u /* payload: wire/opening.h */
+#define SLU_ENTRY_VOID     67u /* payload: why u8, place */
 
-/** An entry's kind as a word: "plain", "evidence", "unknown". Static storage. */
+/** An entry's kind as a word: "plain", "sealed", "opened", "void", "evidence", "keygen", "unknown".
+ * Static storage. */
 const char *slu_entry_kind_name(uint8_t kind);
 
 struct slu_height_entry {
     uint32_t index; /* place in the block's whole list */
     uint64_t rollup;
     const uint8_t *id32;
-    uint8_t
-        kind; /* of the envelope (enum slu_tx_kind), + SLU_ENTRY_FORCED; or SLU_ENTRY_EVIDENCE */
+    uint8_t kind; /* of the envelope (enum slu_tx_kind), + SLU_ENTRY_FORCED; or one of the above */
     const uint8_t *payload;
     uint32_t payload_len;
 };
@@ -50,7 +52,9 @@ struct slu_heights {
     uint64_t rollup;
     uint32_t count; /* entries so far */
     uint64_t last_index;
-    uint64_t last_time_ms;
+    uint8_t last_id32[32];
+    bool last_sealed; /* the last entry is a commitment: its opening may follow at its index */
+    uint64_t last_time_ms, parent_time_ms;
     uint8_t *bytes; /* entries back to back, as in proto/client.proto */
     size_t len;
     size_t cap;
@@ -59,9 +63,12 @@ struct slu_heights {
 
 /** Takes the next part. Returns 1 when the height is whole (its fields and entries stay readable
  * until the next call), 0 when more parts must follow. Errors, with words in `why`: MALFORMED (a
- * gap, a part that does not fit, entries that do not parse), LIMIT, MEMORY. */
+ * gap, a part that does not fit, entries that do not parse or, opened or void ones, do not say
+ * where they were ordered), LIMIT, MEMORY. */
 SLU_MUST_USE int slu_heights_add(struct slu_heights *heights, const Slu__Client__Height *part);
 
+/** A whole height shall come again, from whichever server. */
+void slu_heights_again(struct slu_heights *heights);
 /** Forgets an unfinished height, to go on with another server from `expected`. */
 void slu_heights_restart(struct slu_heights *heights);
 void slu_heights_free(struct slu_heights *heights);

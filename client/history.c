@@ -78,7 +78,8 @@ static int take(struct search *search, struct slu_heights *heights, const Slu__C
     struct slu_reader reader = slu_reader_of(heights->bytes, heights->len);
     struct slu_height_entry entry;
     while (slu_entry_next(&reader, &entry))
-        found(search, heights->height, &entry);
+        if (entry.kind != SLU_ENTRY_OPENED && entry.kind != SLU_ENTRY_VOID)
+            found(search, heights->height, &entry);
     return heights->time_ms > search->until_ms;
 }
 

@@ -10,7 +10,8 @@
 #include "base/check.h"
 #include "client/tracker.h"
 
-/** Settles every row of `tracker` that is overdue: ordered with its place, or expired. On failure
+/** `rollup` 0: they are sealed ones, whose commitments are entries of rollup 0 (of what opens there is
+ * another entry, which says nothing about where it was ordered). Settles every row of `tracker` that is overdue: ordered with its place, or expired. On failure
  * rows not found yet stay overdue. Errors: NOT_FOUND (the history no longer reaches back so far),
  * those of a session, MALFORMED, TIMEOUT. */
 SLU_MUST_USE int slu_history_settle(struct slu_tracker *tracker, const char *url, uint64_t rollup);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "client/heights.h"
+#include "wire/opening.h"
 
 #define NUMBERS_MAX (UINT64_C(1) << 32) /* payload numbers that are looked at: 512 MiB of bits */
 
@@ -95,17 +96,24 @@ static void take_entry(struct slu_meter *meter, const struct slu_height_entry *e
 {
     uint64_t number, intended_ns;
     struct slu_meter_counts *counts = &meter->counts;
-    if (!slu_load_read(meter->load, entry->payload, entry->payload_len, &number, &intended_ns))
+    const uint8_t *payload = entry->payload;
+    uint32_t len = entry->payload_len;
+    struct slu_opening opening;
+    if (entry->kind == SLU_ENTRY_OPENED && !slu_opening_read(&opening, payload, len, true)) {
+        payload = opening.payload;
+        len = opening.payload_len;
+    }
+    if (!slu_load_read(meter->load, payload, len, &number, &intended_ns))
         return;
     if (!first_time(meter, number)) {
         counts->twice++;
         return;
     }
     counts->delivered++;
-    counts->delivered_bytes += entry->payload_len;
+    counts->delivered_bytes += len;
     if (now_ns >= meter->from_ns && now_ns < meter->to_ns) {
         counts->measured++;
-        counts->measured_bytes += entry->payload_len;
+        counts->measured_bytes += len;
     }
     if (intended_ns >= meter->from_ns && intended_ns < meter->to_ns)
         slu_histogram_add(&meter->latency_us,

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "sluice/error.h"
+#include "wire/tx.h"
 
 #define REST_NS   UINT64_C(10000000) /* a session's pause after a refusal, in a closed loop */
 #define SPLIT_TXS 64u                /* a request is not made smaller than this by splitting */
@@ -25,11 +26,15 @@ static void on_reply(void *context, const Slu__Client__Reply *reply)
 }
 
 bool slu_pacer_open(struct slu_pacer *pacer, const struct slu_bench_options *options,
-                    const struct slu_load *load, struct slu_meter *meter)
+                    const struct slu_load *load, const struct slu_sealing *sealing,
+                    struct slu_meter *meter)
 {
-    *pacer = (struct slu_pacer){.options = options, .load = load, .meter = meter};
-    pacer->bytes = malloc(SLU_PACER_BYTES_MAX + load->payload_bytes_max);
-    if (!pacer->bytes) {
+    *pacer = (struct slu_pacer){
+        .options = options, .load = load, .sealing = sealing, .meter = meter};
+    pacer->bytes =
+        malloc(SLU_PACER_BYTES_MAX + load->payload_bytes_max + SLU_SEAL_ENVELOPE_BYTES_MAX);
+    pacer->payload = malloc(load->payload_bytes_max);
+    if (!pacer->bytes || !pacer->payload) {
         slu_complain("bench", 0, "%s", slu_strerror(SLU_ERR_MEMORY));
         return false;
     }
@@ -104,6 +109,26 @@ static bool can_send(struct slu_pacer *pacer, struct slu_pacer_submitter *submit
            (pacer->options->rate > 0 || atomic_load(&submitter->resting_until_ns) <= now_ns);
 }
 
+/* Payload `number`, or its envelope; false after a complaint: it cannot be sealed. */
+static bool write_one(struct slu_pacer *pacer, uint8_t *out, size_t *len, uint64_t number,
+                      uint64_t intended)
+{
+    size_t plain_len = slu_load_size(pacer->load, number);
+    uint8_t *plain = pacer->sealing ? pacer->payload : out;
+    slu_load_write(pacer->load, plain, number, intended);
+    *len = plain_len;
+    if (!pacer->sealing)
+        return true;
+    uint8_t id[32];
+    uint64_t unlock, now_ms = slu_sealing_stream_ms(pacer->sealing);
+    uint64_t until_ms = slu_valid_until(&pacer->sealing->genesis->params, now_ms, 0);
+    int rc = slu_sealing_envelope(pacer->sealing, out, SLU_SEAL_ENVELOPE_BYTES_MAX, len, id, &unlock,
+                                  now_ms, until_ms, pacer->options->rollup, plain, plain_len);
+    if (rc)
+        slu_complain("bench", 0, "sealing failed: %s", slu_strerror(rc));
+    return rc == SLU_OK;
+}
+
 /* Sends up to `txs` payloads over one session; returns how many. */
 static uint64_t send_some(struct slu_pacer *pacer, struct slu_pacer_submitter *submitter,
                           uint64_t txs, uint64_t now_ns)
@@ -112,17 +137,20 @@ static uint64_t send_some(struct slu_pacer *pacer, struct slu_pacer_submitter *s
     size_t used = 0, count = 0;
     while (count < txs && count < SLU_PACER_TXS_MAX && used < SLU_PACER_BYTES_MAX) {
         uint64_t number = pacer->next + count;
-        size_t len = slu_load_size(pacer->load, number);
-        slu_load_write(pacer->load, pacer->bytes + used, number,
-                       intended_ns(pacer, number, now_ns));
+        size_t len;
+        if (!write_one(pacer, pacer->bytes + used, &len, number,
+                       intended_ns(pacer, number, now_ns)))
+            return 0;
         payloads[count++] = (ProtobufCBinaryData){.len = len, .data = pacer->bytes + used};
         used += len;
     }
     Slu__Client__Submit submit = SLU__CLIENT__SUBMIT__INIT;
     Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
     submit.rollup = pacer->options->rollup;
-    submit.n_payloads = count;
-    submit.payloads = payloads;
+    submit.n_payloads = pacer->sealing ? 0 : count;
+    submit.payloads = pacer->sealing ? NULL : payloads;
+    submit.n_envelopes = pacer->sealing ? count : 0;
+    submit.envelopes = pacer->sealing ? payloads : NULL;
     request.body_case = SLU__CLIENT__REQUEST__BODY_SUBMIT;
     request.submit = &submit;
     /* The answer may come before try_send returns: its size is noted first. */
@@ -173,6 +201,7 @@ void slu_pacer_close(struct slu_pacer *pacer)
     for (size_t i = 0; i < pacer->count; i++)
         slu_session_close(pacer->submitters[i].session);
     free(pacer->bytes);
+    free(pacer->payload);
     pacer->count = 0;
-    pacer->bytes = NULL;
+    pacer->bytes = pacer->payload = NULL;
 }

@@ -12,6 +12,7 @@
 #include "client/bench.h"
 #include "client/load.h"
 #include "client/meter.h"
+#include "client/sealing.h"
 #include "client/session.h"
 
 #define SLU_PACER_TXS_MAX   1024u          /* in one request */
@@ -31,6 +32,7 @@ struct slu_pacer_submitter {
 struct slu_pacer {
     const struct slu_bench_options *options;
     const struct slu_load *load;
+    const struct slu_sealing *sealing; /* NULL: plain */
     struct slu_meter *meter;
     uint64_t start_ns;
     uint64_t end_ns;
@@ -40,12 +42,15 @@ struct slu_pacer {
     size_t turn; /* the session whose turn it is */
     size_t count;
     struct slu_pacer_submitter submitters[SLU_BENCH_SUBMITTERS_MAX];
-    uint8_t *bytes; /* payloads of one request */
+    uint8_t *bytes; /* payloads, or envelopes, of one request */
+    uint8_t *payload; /* of a sealed load: one */
 };
 
-/** Opens the sessions, round-robin over options->nodes. False after a complaint. */
+/** Opens the sessions, round-robin over options->nodes. With `sealing`, which has its key, every payload
+ * is sealed when it is sent. False after a complaint. */
 SLU_MUST_USE bool slu_pacer_open(struct slu_pacer *pacer, const struct slu_bench_options *options,
-                                 const struct slu_load *load, struct slu_meter *meter);
+                                 const struct slu_load *load, const struct slu_sealing *sealing,
+                                 struct slu_meter *meter);
 /** Sends what is due at `now_ns`; returns when to come again. */
 uint64_t slu_pacer_step(struct slu_pacer *pacer, uint64_t now_ns);
 /** How many sessions are dead. */

@@ -1,7 +1,6 @@
 /* `sluice submit`: transactions in, one JSON line each out. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,32 +13,11 @@
 #include "client/history.h"
 #include "client/session.h"
 #include "client/stage.h"
+#include "client/submit_options.h"
 #include "client/tracker.h"
+#include "config/genesis_json.h"
 #include "sluice/error.h"
-
-static const char usage[] =
-    "usage: sluice submit --node URL[,URL...] --rollup R --hex FILE|- [--wait]\n"
-    "                     [--valid-for SECONDS]\n"
-    "\n"
-    "Submits each line of FILE (0x-hex) as a transaction and prints one JSON line for each, in "
-    "order:\n"
-    "  {\"id\",\"status\":\"accepted\"|\"refused\",\"reason\"}\n"
-    "  with --wait also \"outcome\":\"ordered\"|\"expired\"|\"dropped\"|\"unknown\", and "
-    "\"height\" and\n"
-    "  \"index\" when ordered.\n"
-    "Accepted means durable at that node. What a lost connection leaves without an answer is "
-    "printed\n"
-    "as refused with reason connection_lost; it may be ordered all the same.\n"
-    "\n"
-    "  --node URL,...       where to submit; the next one when it dies\n"
-    "  --rollup R           for which rollup\n"
-    "  --hex FILE|-         transactions, one per line; - is standard input\n"
-    "  --wait               wait until each accepted one has an outcome\n"
-    "  --valid-for SECONDS  how long it may take to be ordered [as long as the chain allows]\n"
-    "  --forced             through the queue that nobody can leave out: submit --forced --help\n"
-    "  --give-up S          seconds without any node until outcomes are \"unknown\" [60]\n"
-    "\n"
-    "Exit: 0 all accepted (and ordered), 1 no node, 2 some not.\n";
+#include "wire/tx.h"
 
 #define CHUNK_TXS        1024u
 #define CHUNK_BYTES      (256u * 1024u)
@@ -56,17 +34,16 @@ static const char usage[] =
 _Static_assert(CHUNK_BYTES + SLU_TX_BYTES_MAX_CAP + 16u * CHUNK_TXS < SLU_FRAME_BYTES_MAX,
                "a chunk fits into a frame");
 
-struct options {
-    struct slu_urls urls;
-    const char *hex;
-    uint64_t rollup, valid_for_s, give_up_s;
-    bool has_rollup, wait;
-};
+/* An envelope is 224 bytes more than its bucket, which is at most 128 + 3/2 of the payload. */
+#define SEALED_BYTES (CHUNK_TXS * 352u + (CHUNK_BYTES + SLU_SEAL_PAYLOAD_BYTES_MAX) * 3u / 2u)
+
+_Static_assert(SEALED_BYTES + 16u * CHUNK_TXS < SLU_FRAME_BYTES_MAX, "so does a sealed one");
 
 struct open_submit {
     uint64_t request; /* 0: free */
     uint64_t row;     /* first of `count` */
     size_t count;
+    uint64_t valid_until_ms; /* of sealed ones; else the node says */
 };
 
 struct open_query {
@@ -76,7 +53,7 @@ struct open_query {
 };
 
 struct submitter {
-    struct options *options;
+    struct slu_submit_options *options;
     struct slu_session *session;
     struct slu_tracker tracker;
     struct slu_hex_lines lines;
@@ -89,12 +66,21 @@ struct submitter {
     uint64_t settle_not_before_ms;
     size_t overdue;
     bool no_node;
-    bool broken; /* this side cannot go on: words are out */
+    bool broken;         /* this side cannot go on: words are out */
+    int unfit;           /* why this node cannot be sealed with: an error of slu_sealing_refresh */
+    size_t unfit_nodes;  /* in a row */
+    const char *stopped; /* none could: the reason */
+    int code;            /* a node lied */
     /* The chunk being read, or, with a count, waiting to be sent. */
     uint64_t pending_row;
     size_t pending_count;
     ProtobufCBinaryData payloads[CHUNK_TXS];
     uint8_t bytes[CHUNK_BYTES + SLU_TX_BYTES_MAX_CAP];
+    size_t line_max;
+    /* The same sealed, made anew whenever it is to be sent. */
+    ProtobufCBinaryData envelopes[CHUNK_TXS];
+    uint8_t sealed[SEALED_BYTES];
+    struct slu_genesis genesis;
 };
 
 /* ---- sending ---- */
@@ -122,7 +108,7 @@ static size_t read_chunk(struct submitter *s, uint64_t *first)
     while (count < CHUNK_TXS && used < CHUNK_BYTES && slu_hex_lines_ready(&s->lines)) {
         char reason[SLU_HEX_REASON_BYTES];
         size_t len;
-        int rc = slu_hex_lines_next(&s->lines, s->bytes + used, SLU_TX_BYTES_MAX_CAP, &len, reason);
+        int rc = slu_hex_lines_next(&s->lines, s->bytes + used, s->line_max, &len, reason);
         if (rc == SLU_ERR_IO || rc == SLU_ERR_MEMORY)
             slu_complain("submit", 0, "%s: %s", s->options->hex, slu_strerror(rc));
         s->broken = s->broken || rc == SLU_ERR_IO || rc == SLU_ERR_MEMORY;
@@ -145,16 +131,52 @@ static size_t read_chunk(struct submitter *s, uint64_t *first)
     return count;
 }
 
+/* Seals the pending chunk as of now. False: not with this node. */
+static bool seal_pending(struct submitter *s, uint64_t *valid_until_ms)
+{
+    struct slu_sealing *sealing = &s->options->sealing;
+    const struct slu_urls *urls = &s->options->urls;
+    char why[256];
+    size_t used = 0, len = 0;
+    int rc = slu_sealing_refresh(sealing, s->session, why, sizeof why);
+    if (rc) {
+        slu_complain("submit", 0, "%s: %s", urls->at[urls->current], why);
+        s->unfit = rc;
+        return false;
+    }
+    s->unfit_nodes = 0;
+    uint64_t stream_ms = slu_sealing_stream_ms(sealing);
+    *valid_until_ms =
+        slu_valid_until(&s->genesis.params, stream_ms, (uint32_t)s->options->valid_for_s * 1000u);
+    for (size_t i = 0; i < s->pending_count; i++) {
+        struct slu_tracked *row = slu_tracker_at(&s->tracker, s->pending_row + i);
+        rc = slu_sealing_envelope(sealing, s->sealed + used, sizeof s->sealed - used, &len,
+                                  row->id32, &row->unlock, stream_ms, *valid_until_ms,
+                                  s->options->rollup, s->payloads[i].data, s->payloads[i].len);
+        SLU_CHECK(rc == SLU_OK); /* lines are as short as they must be */
+        row->has_id = row->sealed = true;
+        row->unlock_kind = (uint8_t)sealing->unlock_kind;
+        s->envelopes[i] = (ProtobufCBinaryData){.len = len, .data = s->sealed + used};
+        used += len;
+    }
+    return true;
+}
+
 /* What surely was not sent stays pending, for the next connection. */
 static bool send_pending(struct submitter *s)
 {
-    uint64_t first = s->pending_row;
+    uint64_t first = s->pending_row, valid_until_ms = 0;
     size_t count = s->pending_count;
+    bool sealed = s->options->sealing.on;
+    if (sealed && !seal_pending(s, &valid_until_ms))
+        return false;
     Slu__Client__Submit submit = SLU__CLIENT__SUBMIT__INIT;
     Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
     submit.rollup = s->options->rollup;
-    submit.n_payloads = count;
+    submit.n_payloads = sealed ? 0 : count;
     submit.payloads = s->payloads;
+    submit.n_envelopes = sealed ? count : 0;
+    submit.envelopes = s->envelopes;
     submit.valid_for_ms = (uint32_t)s->options->valid_for_s * 1000u;
     request.body_case = SLU__CLIENT__REQUEST__BODY_SUBMIT;
     request.submit = &submit;
@@ -169,7 +191,7 @@ static bool send_pending(struct submitter *s)
     for (size_t i = 0; i < SUBMITS_MAX && !rc; i++) {
         if (s->submits[i].request)
             continue;
-        s->submits[i] = (struct open_submit){request.id, first, count};
+        s->submits[i] = (struct open_submit){request.id, first, count, valid_until_ms};
         break;
     }
     return true;
@@ -237,18 +259,26 @@ static void on_results(struct submitter *s, const struct open_submit *open,
     for (size_t i = 0; i < open->count; i++) {
         struct slu_tracked *row = slu_tracker_at(&s->tracker, open->row + i);
         const Slu__Client__TxResult *result = i < reply->n_results ? reply->results[i] : NULL;
+        if (result && result->id.len == 32 && row->sealed &&
+            memcmp(row->id32, result->id.data, 32) != 0) {
+            s->code = slu_complain("submit", SLU_EXIT_LIE, "%s: took another transaction",
+                                   s->options->urls.at[s->options->urls.current]);
+            slu_tracked_end(row, SLU_FATE_REFUSED, "other_id");
+            continue;
+        }
         if (result && result->id.len == 32) {
             memcpy(row->id32, result->id.data, 32);
             row->has_id = true;
         }
-        if (!result || !result->accepted || !row->has_id) {
+        if (!result || !result->accepted || result->id.len != 32) {
             slu_tracked_end(row, SLU_FATE_REFUSED,
                             result && *result->reason ? result->reason : "no reason given");
             continue;
         }
         row->fate = SLU_FATE_ACCEPTED;
+        row->accepted = true;
         row->known = result->known;
-        row->valid_until_ms = reply->valid_until_ms;
+        row->valid_until_ms = row->sealed ? open->valid_until_ms : reply->valid_until_ms;
         row->from_height = reply->height;
         row->accepted_ms = slu_now_ms();
     }
@@ -353,18 +383,22 @@ static void lose(struct submitter *s)
         slu_tracker_at(&s->tracker, row)->asked = false;
 }
 
-static void reconnect(struct submitter *s)
+static void leave(struct submitter *s)
+{
+    slu_session_close(s->session);
+    lose(s);
+    s->session = NULL;
+    if (!slu_tracker_print(&s->tracker, stdout))
+        s->broken = true;
+}
+
+static void reconnect(struct submitter *s, bool first)
 {
     char why[256];
-    bool first = s->session == NULL;
-    if (!first) {
+    if (s->session) {
         slu_session_reason(s->session, why, sizeof why);
         slu_complain("submit", 0, "connection lost: %s", *why ? why : "no answer");
-        slu_session_close(s->session);
-        lose(s);
-        s->session = NULL;
-        if (!slu_tracker_print(&s->tracker, stdout))
-            s->broken = true;
+        leave(s);
         if (s->input_over && s->tracker.front == s->tracker.back)
             return;
     }
@@ -377,13 +411,34 @@ static void reconnect(struct submitter *s)
     s->no_node = true;
 }
 
+/* On to the next node, since this one cannot be sealed with; until all were tried in a row, or it
+ * is no node's fault. */
+static void change_node(struct submitter *s)
+{
+    struct slu_urls *urls = &s->options->urls;
+    int why = s->unfit;
+    bool lied = slu_committee_key_lied(why);
+    s->unfit = 0;
+    if (lied)
+        s->code = SLU_EXIT_LIE;
+    leave(s);
+    urls->current = (urls->current + 1) % urls->count;
+    if (why != SLU_ERR_LIMIT && ++s->unfit_nodes < urls->count) {
+        reconnect(s, false);
+        return;
+    }
+    s->stopped = slu_sealing_reason(why);
+    s->no_node = !lied && why != SLU_ERR_NOT_FOUND && why != SLU_ERR_LIMIT;
+}
+
 /* Looks in the history for what the node no longer knows. */
 static void settle(struct submitter *s)
 {
     const struct slu_urls *urls = &s->options->urls;
     if (s->overdue == 0 || slu_now_ms() < s->settle_not_before_ms)
         return;
-    int rc = slu_history_settle(&s->tracker, urls->at[urls->current], s->options->rollup);
+    int rc = slu_history_settle(&s->tracker, urls->at[urls->current],
+                                s->options->sealing.on ? 0 : s->options->rollup);
     s->overdue = 0;
     for (uint64_t i = s->tracker.front; i < s->tracker.back; i++) {
         struct slu_tracked *row = slu_tracker_at(&s->tracker, i);
@@ -401,6 +456,10 @@ static void settle(struct submitter *s)
 static void step(struct submitter *s)
 {
     feed(s);
+    if (s->unfit) {
+        change_node(s);
+        return;
+    }
     if (s->options->wait)
         ask(s);
     bool input_waits = !s->input_over && submits_open(s) < SUBMITS_MAX;
@@ -412,7 +471,7 @@ static void step(struct submitter *s)
     }
     bool silent = submits_open(s) > 0 && slu_now_ms() - s->answer_ms > ANSWER_MS;
     if ((rc && rc != SLU_ERR_TIMEOUT) || silent)
-        reconnect(s);
+        reconnect(s, false);
     else
         settle(s);
     if (!slu_tracker_print(&s->tracker, stdout) && !s->broken) {
@@ -421,91 +480,66 @@ static void step(struct submitter *s)
     }
 }
 
-/* Everything still open when no node answers any more, the unread input included. */
+/* Everything still open when there is no node to go on with, the unread input included. */
 static void give_up(struct submitter *s)
 {
+    const char *reason = s->stopped ? s->stopped : "no_node";
     for (uint64_t i = s->tracker.front; i < s->tracker.back; i++) {
         struct slu_tracked *row = slu_tracker_at(&s->tracker, i);
         if (row->fate == SLU_FATE_SENT)
-            slu_tracked_end(row, SLU_FATE_REFUSED, "no_node");
+            slu_tracked_end(row, SLU_FATE_REFUSED, reason);
         else if (row->fate == SLU_FATE_ACCEPTED)
-            slu_tracked_end(row, SLU_FATE_UNKNOWN, "no_node");
+            slu_tracked_end(row, SLU_FATE_UNKNOWN, reason);
     }
     while (!s->input_over && !s->broken && slu_tracker_print(&s->tracker, stdout)) {
         uint64_t first;
         size_t count = read_chunk(s, &first);
-        end_rows(s, first, count, SLU_FATE_REFUSED, "no_node");
+        end_rows(s, first, count, SLU_FATE_REFUSED, reason);
     }
     s->broken = !slu_tracker_print(&s->tracker, stdout) || s->broken;
 }
 
-static bool parse(int argc, char **argv, struct options *o, int *code)
+/* What --sealed needs before anything is read. */
+static bool prepare(struct submitter *s)
 {
-    static const struct option longs[] = {
-        {"node", required_argument, NULL, 'n'},
-        {"rollup", required_argument, NULL, 'r'},
-        {"hex", required_argument, NULL, 'x'},
-        {"wait", no_argument, NULL, 'w'},
-        {"valid-for", required_argument, NULL, 'v'},
-        {"give-up", required_argument, NULL, 'g'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    bool ok = true;
-    int option;
-    *code = SLU_EXIT_NOT_ALL;
-    while (ok && (option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        if (option == 'n')
-            ok = slu_argument_urls("submit", "--node", optarg, &o->urls);
-        else if (option == 'r')
-            o->has_rollup = ok =
-                slu_argument_number("submit", "--rollup", optarg, 1, SLU_ROLLUP_ID_MAX, &o->rollup);
-        else if (option == 'x')
-            o->hex = optarg;
-        else if (option == 'w')
-            o->wait = true;
-        else if (option == 'v')
-            ok = slu_argument_number("submit", "--valid-for", optarg, 1, SLU_WINDOW_MS_CAP / 1000u,
-                                     &o->valid_for_s);
-        else if (option == 'g')
-            ok = slu_argument_number("submit", "--give-up", optarg, 0, 1000000, &o->give_up_s);
-        else {
-            fputs(usage, option == 'h' ? stdout : stderr);
-            *code = option == 'h' ? SLU_EXIT_OK : SLU_EXIT_NOT_ALL;
-            return false;
-        }
+    char why[512];
+    s->line_max = SLU_TX_BYTES_MAX_CAP;
+    if (!s->options->sealing.on)
+        return true;
+    if (slu_genesis_load(&s->genesis, s->options->genesis_path, why, sizeof why)) {
+        slu_complain("submit", 0, "--genesis: %s", why);
+        return false;
     }
-    if (ok && (optind < argc || o->urls.count == 0 || !o->has_rollup || !o->hex)) {
-        slu_complain("submit", 0, "needs --node URL, --rollup R and --hex FILE");
-        ok = false;
-    }
-    return ok;
+    s->line_max = slu_sealing_payload_max(&s->genesis);
+    return slu_sealing_use(&s->options->sealing, &s->genesis);
 }
 
 int slu_command_submit(int argc, char **argv)
 {
     static struct submitter s;
-    static struct options options;
+    static struct slu_submit_options options;
     int code;
     for (int i = 1; i < argc; i++)
         if (!strcmp(argv[i], "--forced"))
             return slu_submit_forced(argc, argv);
-    options = (struct options){.give_up_s = 60};
+    options = (struct slu_submit_options){.give_up_s = 60};
     s = (struct submitter){0};
-    if (!parse(argc, argv, &options, &code))
+    if (!slu_submit_parse(argc, argv, &options, &code))
         return code;
     s.options = &options;
     s.tracker.wait = options.wait;
+    if (!prepare(&s))
+        return SLU_EXIT_NOT_ALL;
     bool standard = !strcmp(options.hex, "-");
     s.lines.fd = standard ? STDIN_FILENO : open(options.hex, O_RDONLY | O_CLOEXEC);
     if (s.lines.fd < 0)
         return slu_complain("submit", SLU_EXIT_NOT_ALL, "--hex: %s: %s", options.hex,
                             strerror(errno));
-    reconnect(&s);
+    reconnect(&s, true);
     while (s.session && !s.broken &&
            !(s.input_over && submits_open(&s) == 0 && s.tracker.front == s.tracker.back))
         step(&s);
-    if (s.no_node)
+    if (s.no_node || s.stopped)
         give_up(&s);
     slu_session_close(s.session);
     uint64_t bad = s.tracker.refused + s.tracker.not_ordered;
@@ -513,5 +547,8 @@ int slu_command_submit(int argc, char **argv)
     slu_tracker_free(&s.tracker);
     if (!standard)
         close(s.lines.fd);
-    return s.broken || s.no_node ? SLU_EXIT_NO_NODE : bad ? SLU_EXIT_NOT_ALL : SLU_EXIT_OK;
+    return s.code                  ? s.code
+           : s.broken || s.no_node ? SLU_EXIT_NO_NODE
+           : bad                   ? SLU_EXIT_NOT_ALL
+                                   : SLU_EXIT_OK;
 }

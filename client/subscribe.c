@@ -7,15 +7,18 @@
 
 #include "base/limits.h"
 #include "client/command.h"
+#include "client/entry_json.h"
 #include "client/heights.h"
-#include "client/offence.h"
+#include "client/openings.h"
 #include "client/outline.h"
 #include "client/session.h"
 #include "client/text.h"
+#include "config/genesis_json.h"
 #include "sluice/error.h"
 
 static const char usage[] =
     "usage: sluice subscribe --node URL[,URL...] --rollup R [--from H] [--to H] [--all]\n"
+    "                        [--verify-openings --genesis FILE]\n"
     "\n"
     "Prints one JSON line per height that has entries for rollup R, gapless and in order:\n"
     "  "
@@ -23,7 +26,13 @@ static const char usage[] =
     "\"payload\"}]}\n"
     "An entry that came through the queue of forced ones has \"forced\":true; evidence is an entry "
     "of\n"
-    "rollup 0, with \"offence\", \"offender\" and \"at\".\n"
+    "rollup 0, with \"offence\", \"offender\" and \"at\". A sealed transaction is an entry of "
+    "rollup 0\n"
+    "where it was ordered (kind sealed: key_id, unlock, bytes), and where it was due an entry of "
+    "its\n"
+    "rollup (opened: the payload, ordered, and what it takes to check it) or of rollup 0 (void: "
+    "reason,\n"
+    "ordered), with the same id.\n"
     "Goes on at the next URL, at the next height, when a node dies or stalls.\n"
     "\n"
     "  --node URL,...   nodes to read from, in this order\n"
@@ -31,10 +40,14 @@ static const char usage[] =
     "  --from H         first height; without it, the next one\n"
     "  --to H           last height, waited for; without it, follows for ever\n"
     "  --all            also heights without entries for R\n"
+    "  --verify-openings  check that what is opened is what was sealed; needs --genesis\n"
+    "  --genesis FILE   the chain\n"
     "  --stall-ms MS    with several URLs: no height for so long means the next node [5000]\n"
     "  --give-up S      seconds without any node until giving up [30]\n"
     "\n"
-    "Exit: 0 done, 1 no node, 2 refused (for example --from below what is retained).\n";
+    "Exit: 0 done, 1 no node, 2 refused (for example --from below what is retained), 3 a node "
+    "showed\n"
+    "content that was not sealed so.\n";
 
 #define FIRST_GIVE_UP_MS 2000u /* until the first connection; typing errors should show soon */
 
@@ -43,7 +56,8 @@ static const char usage[] =
 struct options {
     struct slu_urls urls;
     uint64_t rollup, from, to;
-    bool has_rollup, all;
+    bool has_rollup, all, verify;
+    const char *genesis_path;
     uint64_t stall_ms, give_up_s;
 };
 
@@ -52,7 +66,10 @@ struct subscriber {
     struct slu_heights heights;
     struct slu_text text;
     struct slu_genesis outline; /* of the chain that the first node is of */
-    bool has_chain;
+    bool has_chain, connected;
+    bool again;                 /* a height could not be checked with this connection */
+    struct slu_genesis genesis; /* with --genesis */
+    struct slu_openings openings;
     size_t refused; /* URLs in a row that answered below_retention ... */
     size_t bad;     /* ... and connections in a row that broke the rules; a height ends both rows */
 };
@@ -61,6 +78,7 @@ enum outcome {
     DONE,   /* `to` is printed */
     NEXT,   /* go on with another connection */
     FAILED, /* words are out */
+    LIED,   /* words are out: no honest node shows this */
 };
 
 static bool parse(int argc, char **argv, struct options *o, int *code)
@@ -71,6 +89,8 @@ static bool parse(int argc, char **argv, struct options *o, int *code)
         {"from", required_argument, NULL, 'f'},
         {"to", required_argument, NULL, 't'},
         {"all", no_argument, NULL, 'a'},
+        {"verify-openings", no_argument, NULL, 'v'},
+        {"genesis", required_argument, NULL, 'G'},
         {"stall-ms", required_argument, NULL, 's'},
         {"give-up", required_argument, NULL, 'g'},
         {"help", no_argument, NULL, 'h'},
@@ -91,6 +111,10 @@ static bool parse(int argc, char **argv, struct options *o, int *code)
             ok = slu_argument_number("subscribe", "--to", optarg, 1, INT64_MAX, &o->to);
         else if (option == 'a')
             o->all = true;
+        else if (option == 'v')
+            o->verify = true;
+        else if (option == 'G')
+            o->genesis_path = optarg;
         else if (option == 's')
             ok = slu_argument_number("subscribe", "--stall-ms", optarg, 100, 3600000, &o->stall_ms);
         else if (option == 'g')
@@ -103,42 +127,18 @@ static bool parse(int argc, char **argv, struct options *o, int *code)
     }
     if (!ok)
         return false;
-    const char *bad = optind < argc              ? "takes options only"
-                      : o->urls.count == 0       ? "--node is missing"
-                      : !o->has_rollup           ? "--rollup is missing"
-                      : o->to && o->from > o->to ? "--from is above --to"
-                                                 : NULL;
+    const char *bad = optind < argc                   ? "takes options only"
+                      : o->urls.count == 0            ? "--node is missing"
+                      : !o->has_rollup                ? "--rollup is missing"
+                      : o->to && o->from > o->to      ? "--from is above --to"
+                      : o->verify && !o->genesis_path ? "--verify-openings needs --genesis FILE"
+                                                      : NULL;
     if (bad)
         slu_complain("subscribe", 0, "%s", bad);
     return !bad;
 }
 
 /* ---- printing ---- */
-
-static void add_entry(struct slu_text *text, const struct slu_height_entry *entry,
-                      const struct slu_genesis *outline, bool with_rollup)
-{
-    struct slu_evidence evidence;
-    slu_text_add(text, "{\"index\":");
-    slu_text_add_number(text, entry->index);
-    if (with_rollup) {
-        slu_text_add(text, ",\"rollup\":");
-        slu_text_add_number(text, entry->rollup);
-    }
-    slu_text_add(text, ",\"id\":\"");
-    slu_text_add_hex(text, entry->id32, 32);
-    slu_text_add(text, "\",\"kind\":\"");
-    slu_text_add(text, slu_entry_kind_name(entry->kind));
-    slu_text_add(text, entry->kind & SLU_ENTRY_FORCED ? "\",\"forced\":true," : "\",");
-    if (entry->kind == SLU_ENTRY_EVIDENCE &&
-        slu_evidence_read(&evidence, outline, entry->payload, entry->payload_len) == SLU_OK) {
-        slu_offence_json(text, &evidence);
-        slu_text_add(text, ",");
-    }
-    slu_text_add(text, "\"payload\":\"0x");
-    slu_text_add_hex(text, entry->payload, entry->payload_len);
-    slu_text_add(text, "\"}");
-}
 
 static bool print_height(struct subscriber *sub)
 {
@@ -160,7 +160,7 @@ static bool print_height(struct subscriber *sub)
     for (bool first = true; slu_entry_next(&reader, &entry); first = false) {
         if (!first)
             slu_text_add(text, ",");
-        add_entry(text, &entry, &sub->outline, sub->options->rollup == 0);
+        slu_entry_json(text, &entry, &sub->outline, sub->options->rollup == 0);
     }
     slu_text_add(text, "]}\n");
     return slu_text_write(text, stdout);
@@ -186,17 +186,39 @@ static enum outcome on_error(struct subscriber *sub, const Slu__Client__Error *e
     return FAILED;
 }
 
+/* False: not all of it is known to be right. */
+static bool verify_height(struct subscriber *sub, enum outcome *outcome)
+{
+    const struct slu_urls *urls = &sub->options->urls;
+    const char *url = urls->at[urls->current];
+    char why[SLU_OPENINGS_WHY_BYTES];
+    int rc = slu_openings_check(&sub->openings, &sub->heights, url, why);
+    if (!rc)
+        return true;
+    slu_complain("subscribe", 0, "%s: %s", url, why);
+    *outcome = rc == SLU_ERR_MISMATCH                             ? LIED
+               : rc == SLU_ERR_MEMORY || ++sub->bad > urls->count ? FAILED
+                                                                  : NEXT;
+    slu_heights_again(&sub->heights);
+    sub->again = true;
+    return false;
+}
+
 static enum outcome on_height(struct subscriber *sub, const Slu__Client__Height *part)
 {
+    enum outcome outcome;
     int rc = slu_heights_add(&sub->heights, part);
     if (rc < 0) {
         const struct slu_urls *urls = &sub->options->urls;
         slu_complain("subscribe", 0, "%s: %s", urls->at[urls->current], sub->heights.why);
         return rc == SLU_ERR_MEMORY || ++sub->bad > urls->count ? FAILED : NEXT;
     }
-    sub->refused = sub->bad = 0;
+    sub->refused = 0;
     if (rc == 0)
         return NEXT;
+    if (sub->options->verify && !verify_height(sub, &outcome))
+        return outcome;
+    sub->bad = 0;
     if (!print_height(sub)) {
         slu_complain("subscribe", 0, "standard output cannot be written");
         return FAILED;
@@ -211,7 +233,7 @@ static enum outcome on_reply(struct subscriber *sub, const Slu__Client__Reply *r
     switch (reply->body_case) {
     case SLU__CLIENT__REPLY__BODY_HEIGHT: {
         enum outcome outcome = on_height(sub, reply->height);
-        *go_on = outcome == NEXT && !sub->heights.why[0];
+        *go_on = outcome == NEXT && !sub->again && !sub->heights.why[0];
         return outcome;
     }
     case SLU__CLIENT__REPLY__BODY_ERROR:
@@ -223,7 +245,7 @@ static enum outcome on_reply(struct subscriber *sub, const Slu__Client__Reply *r
     }
 }
 
-/* Two URLs of one list must be of one chain. */
+/* All URLs must be of one chain: that of the genesis, or of the first. */
 static bool same_chain(struct subscriber *sub, const struct slu_session *session)
 {
     const struct slu_urls *urls = &sub->options->urls;
@@ -233,7 +255,7 @@ static bool same_chain(struct subscriber *sub, const struct slu_session *session
         return false;
     }
     slu_outline(&sub->outline, chain_id32);
-    sub->has_chain = true;
+    sub->has_chain = sub->connected = true;
     return true;
 }
 
@@ -251,6 +273,7 @@ static enum outcome read_from(struct subscriber *sub, struct slu_session *sessio
     request.subscribe = &subscribe;
     slu_heights_restart(&sub->heights);
     sub->heights.why[0] = '\0';
+    sub->again = false;
     if (!same_chain(sub, session))
         return ++sub->bad > o->urls.count ? FAILED : NEXT;
     if (slu_session_send(session, &request))
@@ -276,6 +299,22 @@ static enum outcome read_from(struct subscriber *sub, struct slu_session *sessio
     }
 }
 
+/* The chain that the genesis is of. False after a complaint. */
+static bool prepare(struct subscriber *sub)
+{
+    char why[512];
+    if (!sub->options->genesis_path)
+        return true;
+    if (slu_genesis_load(&sub->genesis, sub->options->genesis_path, why, sizeof why)) {
+        slu_complain("subscribe", 0, "--genesis: %s", why);
+        return false;
+    }
+    memcpy(sub->outline.chain_id, sub->genesis.chain_id, 32);
+    sub->openings.genesis = &sub->genesis;
+    sub->has_chain = true;
+    return true;
+}
+
 int slu_command_subscribe(int argc, char **argv)
 {
     static struct subscriber sub;
@@ -284,12 +323,14 @@ int slu_command_subscribe(int argc, char **argv)
     int code;
     if (!parse(argc, argv, &options, &code))
         return code;
+    if (!prepare(&sub))
+        return SLU_EXIT_NOT_ALL;
     sub.heights.expected = options.from;
     enum outcome outcome = NEXT;
     while (outcome == NEXT) {
         char why[256];
         uint32_t give_up_ms =
-            sub.has_chain ? (uint32_t)options.give_up_s * 1000u : FIRST_GIVE_UP_MS;
+            sub.connected ? (uint32_t)options.give_up_s * 1000u : FIRST_GIVE_UP_MS;
         struct slu_session *session = slu_urls_open(&options.urls, give_up_ms, why, sizeof why);
         if (!session) {
             slu_complain("subscribe", 0, "no node: %s", why);
@@ -304,5 +345,8 @@ int slu_command_subscribe(int argc, char **argv)
     }
     slu_heights_free(&sub.heights);
     slu_text_free(&sub.text);
-    return outcome == DONE ? SLU_EXIT_OK : outcome == NEXT ? SLU_EXIT_NO_NODE : SLU_EXIT_NOT_ALL;
+    return outcome == DONE   ? SLU_EXIT_OK
+           : outcome == NEXT ? SLU_EXIT_NO_NODE
+           : outcome == LIED ? SLU_EXIT_LIE
+                             : SLU_EXIT_NOT_ALL;
 }

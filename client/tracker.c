@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/sealing.h"
+
 #define FLUSH_CHARS 65536u
 
 uint64_t slu_tracker_add(struct slu_tracker *tracker)
@@ -62,8 +64,7 @@ static const char *outcome_name(enum slu_fate fate)
 static void add_row(struct slu_text *text, const struct slu_tracked *row)
 {
     const char *outcome = outcome_name(row->fate);
-    /* Without an id the node has never said that it accepted. */
-    bool refused = row->fate == SLU_FATE_REFUSED || !row->has_id;
+    bool refused = row->fate == SLU_FATE_REFUSED || !row->accepted;
     slu_text_add(text, "{\"id\":");
     if (row->has_id) {
         slu_text_add(text, "\"");
@@ -75,6 +76,10 @@ static void add_row(struct slu_text *text, const struct slu_tracked *row)
     slu_text_add(text, refused ? ",\"status\":\"refused\",\"reason\":"
                                : ",\"status\":\"accepted\",\"reason\":");
     slu_text_add_json(text, row->reason ? row->reason : "");
+    if (row->sealed) {
+        slu_text_add(text, ",\"sealed\":true,\"unlock\":");
+        slu_unlock_json(text, row->unlock_kind, row->unlock);
+    }
     if (outcome) {
         slu_text_add(text, ",\"outcome\":\"");
         slu_text_add(text, outcome);
@@ -96,7 +101,7 @@ bool slu_tracker_print(struct slu_tracker *tracker, FILE *file)
         if (row->fate == SLU_FATE_SENT || slu_tracker_undecided(tracker, row))
             break;
         add_row(&tracker->text, row);
-        if (row->fate == SLU_FATE_REFUSED || !row->has_id)
+        if (row->fate == SLU_FATE_REFUSED || !row->accepted)
             tracker->refused++;
         else if (row->fate == SLU_FATE_ORDERED)
             tracker->ordered++;

@@ -27,7 +27,11 @@ enum slu_fate {
 struct slu_tracked {
     uint8_t id32[32];
     bool has_id;
-    bool known;   /* accepted because the id was there already */
+    bool accepted;       /* the node has said so */
+    bool known;          /* accepted because the id was there already */
+    bool sealed;         /* the id is known from the start, and this: */
+    uint8_t unlock_kind; /* slu_unlock */
+    uint64_t unlock;
     bool asked;   /* in an open query */
     bool overdue; /* not found though its validity has passed: looked for in the history */
     enum slu_fate fate;

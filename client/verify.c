@@ -26,7 +26,7 @@ static const char usage[] =
     "\n"
     "Exit: 0 it is valid, 2 FILE or G cannot be read, 3 it is not valid.\n";
 
-#define FILE_BYTES_MAX 4096u
+#define FILE_BYTES_MAX (2u * SLU_EVIDENCE_BYTES_MAX + 1024u) /* hex of it in a JSON object */
 
 static bool verify_signature(void *context, uint16_t node, const uint8_t digest32[32],
                              const uint8_t signature64[64])

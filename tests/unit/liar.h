@@ -12,7 +12,7 @@
 #include "client/command.h"
 #include "client/stage.h"
 #include "config/genesis_json.h"
-#include "tests/unit/committee.h"
+#include "tests/unit/committee_key.h"
 #include "tests/unit/stub_node.h"
 #include "wire/evidence.h"
 #include "wire/inbox.h"
@@ -53,7 +53,7 @@ struct liar {
     bool refuses, known;
     const char *reason;
     enum receipt_kind receipt;
-    enum frame_kind terms_as, force_as, receipt_as, query_as, evidence_as;
+    enum frame_kind terms_as, force_as, receipt_as, query_as, evidence_as, key_as;
     struct slu_client_place {
         uint32_t stage;
         uint64_t height, queued, due;
@@ -64,9 +64,18 @@ struct liar {
     const uint8_t *item;
     size_t item_len;
     const char *status;
+    const uint8_t *certificate; /* with its length; NULL: it knows no key */
+    size_t certificate_len;
+    uint64_t height;  /* that it says with its key */
+    bool takes_other; /* submissions: says another id than it was given */
+    uint8_t forced_id[32];    /* the last one */
     struct stub_door door;
-    _Atomic uint32_t forces, asked;
+    _Atomic uint32_t forces, asked, submits;
 };
+
+/* The last envelope that any of them was given, forced or not. */
+static uint8_t given[SLU_TX_HEAD_BYTES + SLU_TX_BYTES_MAX_CAP];
+static size_t given_len;
 
 /* Sends something else than the reply, when it is to. True: done. */
 static inline bool instead(struct slu_link *link, uint64_t id, enum frame_kind kind)
@@ -153,6 +162,12 @@ static inline void answer_force(const struct liar *liar, struct slu_link *link, 
     send_reply(link, &reply, id);
 }
 
+static inline void keep_given(ProtobufCBinaryData envelope)
+{
+    memcpy(given, envelope.data, envelope.len);
+    given_len = envelope.len;
+}
+
 /* An honest taker refuses what is out of time, as every node would. */
 static inline void on_force(struct liar *liar, struct slu_link *link, uint64_t id,
                             const Slu__Client__Force *force)
@@ -163,7 +178,9 @@ static inline void on_force(struct liar *liar, struct slu_link *link, uint64_t i
     uint64_t now_ms = wall_ms();
     liar->forces++;
     assert_true(slu_tx_read(&r, &tx) && slu_reader_done(&r));
+    keep_given(force->envelope);
     slu_tx_id(id32, &genesis, &tx);
+    memcpy(liar->forced_id, id32, 32);
     bool in_time = tx.valid_until_ms > now_ms && tx.valid_until_ms < now_ms + 30000;
     answer_force(liar, link, id, id32, in_time && !liar->refuses);
 }
@@ -214,6 +231,48 @@ static inline void on_status(const struct liar *liar, struct slu_link *link, uin
     send_reply(link, &reply, id);
 }
 
+static inline void on_key(const struct liar *liar, struct slu_link *link, uint64_t id)
+{
+    Slu__Client__KeyReply body = SLU__CLIENT__KEY_REPLY__INIT;
+    Slu__Client__Reply reply = SLU__CLIENT__REPLY__INIT;
+    if (liar->certificate)
+        body.certificate =
+            (ProtobufCBinaryData){liar->certificate_len, (uint8_t *)(uintptr_t)liar->certificate};
+    body.stream_ms = liar->lies_about_time ? liar->time_ms : wall_ms();
+    body.height = liar->height;
+    reply.body_case = SLU__CLIENT__REPLY__BODY_KEY;
+    reply.key = &body;
+    send_reply(link, &reply, id);
+}
+
+/* Takes whole envelopes only. */
+static inline void on_submit(struct liar *liar, struct slu_link *link, uint64_t id,
+                             const Slu__Client__Submit *submit)
+{
+    static uint8_t ids[1024][32];
+    static Slu__Client__TxResult items[1024], *list[1024];
+    Slu__Client__SubmitReply body = SLU__CLIENT__SUBMIT_REPLY__INIT;
+    Slu__Client__Reply reply = SLU__CLIENT__REPLY__INIT;
+    assert_int_equal(submit->n_payloads, 0);
+    liar->submits++;
+    for (size_t i = 0; i < submit->n_envelopes; i++) {
+        keep_given(submit->envelopes[i]);
+        slu_tx_id_of(ids[i], genesis.chain_id, given, given_len);
+        ids[i][0] ^= liar->takes_other;
+        slu__client__tx_result__init(&items[i]);
+        items[i].id = (ProtobufCBinaryData){32, ids[i]};
+        items[i].accepted = !liar->refuses;
+        items[i].reason = (char *)(uintptr_t)(liar->refuses ? liar->reason : "");
+        list[i] = &items[i];
+    }
+    body.n_results = submit->n_envelopes;
+    body.results = list;
+    body.height = liar->height;
+    reply.body_case = SLU__CLIENT__REPLY__BODY_SUBMIT;
+    reply.submit = &body;
+    send_reply(link, &reply, id);
+}
+
 static inline void on_frame(void *context, struct slu_link *link, const uint8_t *data, size_t len)
 {
     struct liar *liar = context;
@@ -241,6 +300,13 @@ static inline void on_frame(void *context, struct slu_link *link, const uint8_t 
     case SLU__CLIENT__REQUEST__BODY_EVIDENCE:
         if (!instead(link, id, liar->evidence_as))
             on_evidence(liar, link, id);
+        break;
+    case SLU__CLIENT__REQUEST__BODY_KEY:
+        if (!instead(link, id, liar->key_as))
+            on_key(liar, link, id);
+        break;
+    case SLU__CLIENT__REQUEST__BODY_SUBMIT:
+        on_submit(liar, link, id, request->submit);
         break;
     default:
         on_status(liar, link, id);

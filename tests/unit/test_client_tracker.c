@@ -38,7 +38,7 @@ static void test_rows_leave_in_order(void **state)
     assert_true(slu_tracker_print(&tracker, file));
     assert_string_equal(slurp(file), "");
     row = slu_tracker_at(&tracker, 0);
-    row->has_id = true;
+    row->has_id = row->accepted = true;
     row->id32[0] = 0xab;
     row->fate = SLU_FATE_ACCEPTED;
     assert_true(slu_tracker_print(&tracker, file));

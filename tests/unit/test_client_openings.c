@@ -1,0 +1,608 @@
+/* `sluice subscribe` where sealed transactions are: what it prints of commitments, openings and
+ * void ones, and with --verify-openings nodes that show what was not sealed. */
+#include "client/heights.h"
+#include "client/history.h"
+#include "tests/unit/liar.h"
+#include "wire/opening.h"
+
+#define HEIGHT 7u /* of the openings */
+#define TIME   70000u
+#define UNTIL  UINT64_C(90000)
+
+static struct certified_key first, newest;
+
+/* ---- sealed transactions ---- */
+
+struct sealed_tx {
+    uint8_t envelope[4096], id[32], seed[64];
+    size_t len;
+    uint64_t rollup;
+    const char *text;
+    struct slu_opening opening; /* of it, honest; points into `envelope` and `seed` */
+};
+
+static void name(struct sealed_tx *tx)
+{
+    slu_tx_id_of(tx->id, genesis.chain_id, tx->envelope, tx->len);
+}
+
+static void seal(struct sealed_tx *tx, const struct slu_seal_key *key, uint8_t tag,
+                 enum slu_unlock kind, uint64_t unlock, uint64_t rollup, const char *text)
+{
+    uint8_t *body = tx->envelope + SLU_TX_HEAD_BYTES;
+    size_t len;
+    *tx = (struct sealed_tx){.seed = {tag}, .rollup = rollup, .text = text};
+    assert_int_equal(slu_seal(body, sizeof tx->envelope - SLU_TX_HEAD_BYTES, &len, key, kind,
+                              unlock, UNTIL, rollup, (const uint8_t *)text, strlen(text), tx->seed),
+                     0);
+    struct slu_writer w = slu_writer_of(tx->envelope, SLU_TX_HEAD_BYTES);
+    slu_write_u64(&w, 0);
+    slu_write_u64(&w, UNTIL);
+    slu_write_u8(&w, SLU_TX_SEALED);
+    slu_write_u32(&w, (uint32_t)len);
+    tx->len = SLU_TX_HEAD_BYTES + len;
+    name(tx);
+    tx->opening = (struct slu_opening){.height = 5,
+                                       .index = 1,
+                                       .key_id32 = body + 2,
+                                       .e16 = body + SLU_SEAL_HEAD_BYTES + 64,
+                                       .z32 = body + SLU_SEAL_HEAD_BYTES + 80,
+                                       .rho32 = tx->seed,
+                                       .unlock_kind = (uint8_t)kind,
+                                       .unlock = unlock,
+                                       .valid_until_ms = UNTIL,
+                                       .payload = (const uint8_t *)text,
+                                       .payload_len = (uint32_t)strlen(text)};
+}
+
+/* ---- a node that tells a story ---- */
+
+struct told {
+    uint64_t height;
+    uint32_t count;
+    size_t len;
+    uint8_t bytes[16384];
+};
+
+struct teller {
+    struct told heights[4];
+    size_t count;
+    const struct certified_key *instead; /* given for any key that is asked for */
+    bool no_key;
+    enum frame_kind key_as;
+    struct stub_door door;
+    _Atomic uint32_t keys_asked;
+};
+
+static struct told *tell_height(struct teller *t, uint64_t height)
+{
+    struct told *told = &t->heights[t->count++];
+    *told = (struct told){.height = height};
+    return told;
+}
+
+static void tell(struct told *told, uint32_t index, uint64_t rollup, const uint8_t id32[32],
+                 uint8_t kind, const uint8_t *payload, size_t len)
+{
+    struct slu_writer w = slu_writer_of(told->bytes + told->len, sizeof told->bytes - told->len);
+    slu_write_u32(&w, index);
+    slu_write_u64(&w, rollup);
+    slu_write_bytes(&w, id32, 32);
+    slu_write_u8(&w, kind);
+    slu_write_u32(&w, (uint32_t)len);
+    slu_write_bytes(&w, payload, len);
+    assert_false(w.failed);
+    told->len += slu_writer_len(&w);
+    told->count++;
+}
+
+static void tell_sealed(struct told *told, uint32_t index, const struct sealed_tx *tx,
+                        uint8_t flags)
+{
+    tell(told, index, 0, tx->id, SLU_TX_SEALED | flags, tx->envelope + SLU_TX_HEAD_BYTES,
+         tx->len - SLU_TX_HEAD_BYTES);
+}
+
+static void tell_opening(struct told *told, uint32_t index, uint64_t rollup, const uint8_t id32[32],
+                         const struct slu_opening *opening)
+{
+    uint8_t bytes[4096];
+    struct slu_writer w = slu_writer_of(bytes, sizeof bytes);
+    slu_opening_write(&w, opening, true);
+    tell(told, index, rollup, id32, 66, bytes, slu_writer_len(&w));
+}
+
+static void tell_void(struct told *told, uint32_t index, const struct sealed_tx *tx, uint8_t reason,
+                      uint64_t height, uint32_t at)
+{
+    uint8_t bytes[13] = {reason};
+    struct slu_writer w = slu_writer_of(bytes + 1, sizeof bytes - 1);
+    slu_write_u64(&w, height);
+    slu_write_u32(&w, at);
+    tell(told, index, 0, tx->id, 67, bytes, sizeof bytes);
+}
+
+static void on_stream(const struct teller *t, struct slu_link *link, uint64_t id,
+                      const Slu__Client__Subscribe *subscribe)
+{
+    Slu__Client__Reply reply = SLU__CLIENT__REPLY__INIT;
+    Slu__Client__End end = SLU__CLIENT__END__INIT;
+    for (size_t i = 0; i < t->count; i++) {
+        Slu__Client__Height body = SLU__CLIENT__HEIGHT__INIT;
+        uint8_t block[32] = {(uint8_t)t->heights[i].height};
+        if (t->heights[i].height < subscribe->from_height)
+            continue;
+        body.height = t->heights[i].height;
+        body.time_ms = body.height * 10000;
+        body.block = (ProtobufCBinaryData){32, block};
+        body.count = t->heights[i].count;
+        body.entries =
+            (ProtobufCBinaryData){t->heights[i].len, (uint8_t *)(uintptr_t)t->heights[i].bytes};
+        reply.body_case = SLU__CLIENT__REPLY__BODY_HEIGHT;
+        reply.height = &body;
+        send_reply(link, &reply, id);
+    }
+    reply.body_case = SLU__CLIENT__REPLY__BODY_END;
+    reply.end = &end;
+    send_reply(link, &reply, id);
+}
+
+static void on_key_query(struct teller *t, struct slu_link *link, uint64_t id,
+                         const Slu__Client__KeyQuery *query)
+{
+    Slu__Client__KeyReply body = SLU__CLIENT__KEY_REPLY__INIT;
+    Slu__Client__Reply reply = SLU__CLIENT__REPLY__INIT;
+    const struct certified_key *key = t->instead;
+    t->keys_asked++;
+    assert_int_equal(query->key_id.len, 32);
+    if (!key && !memcmp(query->key_id.data, first.key.key_id, 32))
+        key = &first;
+    if (!key && !memcmp(query->key_id.data, newest.key.key_id, 32))
+        key = &newest;
+    if (key && !t->no_key)
+        body.certificate = (ProtobufCBinaryData){key->len, (uint8_t *)(uintptr_t)key->bytes};
+    reply.body_case = SLU__CLIENT__REPLY__BODY_KEY;
+    reply.key = &body;
+    if (!instead(link, id, t->key_as))
+        send_reply(link, &reply, id);
+}
+
+static void on_request(void *context, struct slu_link *link, const uint8_t *data, size_t len)
+{
+    struct teller *t = context;
+    Slu__Client__Request *request = slu_request_unpack(data, len, SLU_REQUEST_MEMORY_MAX);
+    assert_non_null(request);
+    if (request->body_case == SLU__CLIENT__REQUEST__BODY_SUBSCRIBE)
+        on_stream(t, link, request->id, request->subscribe);
+    else if (request->body_case == SLU__CLIENT__REQUEST__BODY_KEY)
+        on_key_query(t, link, request->id, request->key);
+    else
+        fail_msg("request %d", (int)request->body_case);
+    slu_request_free(request);
+}
+
+static const char *open_door(struct teller *t)
+{
+    struct slu_link_handler handler = {.context = t, .frame = on_request};
+    stub_open(&t->door, genesis.chain_id, &handler);
+    return slu_listener_url(t->door.listener);
+}
+
+static int subscribe(const char *urls, const char *verify)
+{
+    int code = run(slu_command_subscribe, "subscribe", "--node", urls, "--rollup", "0", "--from",
+                   "5", "--to", "7", "--give-up", "3", "--genesis", genesis_path, verify, NULL);
+    check_text();
+    return code;
+}
+
+/* ---- the story: a, b and c are ordered at 5; b opens there, c is void at 6, a opens at 7 ---- */
+
+static struct sealed_tx a, b, c;
+
+static void honest_story(struct teller *t)
+{
+    static const uint8_t plain_id[32] = {0x11};
+    *t = (struct teller){0};
+    struct told *told = tell_height(t, 5);
+    tell_sealed(told, 1, &a, 0);
+    b.opening.index = 2;
+    tell_sealed(told, 2, &b, 128);
+    tell_opening(told, 2, b.rollup, b.id, &b.opening);
+    tell(told, 3, 9, plain_id, SLU_TX_PLAIN, (const uint8_t *)"plain", 5);
+    tell_sealed(told, 4, &c, 0);
+    tell_void(tell_height(t, 6), 0, &c, SLU_VOID_SEED, 5, 4);
+    tell_opening(tell_height(t, 7), 0, a.rollup, a.id, &a.opening);
+}
+
+static int set_up_story(void **state)
+{
+    if (set_up(state) != 0)
+        return -1;
+    certify(&first, &genesis, 1, 2);
+    certify(&newest, &genesis, 2, 3);
+    seal(&a, &first.key, 1, SLU_UNLOCK_HEIGHT, 6, 9, "a's payload");
+    seal(&b, &newest.key, 2, SLU_UNLOCK_NONE, 0, 8, "b's payload");
+    seal(&c, &newest.key, 3, SLU_UNLOCK_TIME, 50001, 8, "c's payload");
+    return 0;
+}
+
+static void expect_hex(const char *before, const uint8_t *bytes, size_t len, const char *after)
+{
+    char hex[129], words[300];
+    slu_hex_encode(hex, bytes, len);
+    snprintf(words, sizeof words, "%s%s%s", before, hex, after);
+    expect(words);
+}
+
+static void test_what_is_printed(void **state)
+{
+    (void)state;
+    struct teller t;
+    honest_story(&t);
+    const char *url = open_door(&t);
+    assert_int_equal(subscribe(url, NULL), 0);
+    assert_int_equal(t.keys_asked, 0);
+    static char without[sizeof output];
+    strcpy(without, output);
+    assert_int_equal(subscribe(url, "--verify-openings"), 0);
+    assert_int_equal(t.keys_asked, 2); /* once each, the older one too */
+    assert_string_equal(output, without);
+    assert_string_equal(complaints, "");
+    stub_close(&t.door);
+
+    expect_hex("{\"index\":1,\"rollup\":0,\"id\":\"", a.id, 32,
+               "\",\"kind\":\"sealed\",\"key_id\":\"");
+    expect_hex("\"key_id\":\"", first.key.key_id, 32,
+               "\",\"unlock\":{\"height\":6},\"bytes\":352,\"payload\":\"0x0101");
+    expect_hex("{\"index\":2,\"rollup\":0,\"id\":\"", b.id, 32,
+               "\",\"kind\":\"sealed\",\"forced\":true,");
+    expect_hex("{\"index\":2,\"rollup\":8,\"id\":\"", b.id, 32,
+               "\",\"kind\":\"opened\",\"ordered\":"
+               "{\"height\":5,\"index\":2},\"key_id\":\"");
+    expect("\"unlock\":null,\"valid_until_ms\":90000,\"e\":\"");
+    expect_hex("\"rho\":\"", b.seed, 32, "\",\"payload\":\"0x622773207061796c6f6164\"}");
+    expect_hex("\"e\":\"", b.opening.e16, 16, "\"");
+    expect_hex("\"z\":\"", b.opening.z32, 32, "\"");
+    expect("\"kind\":\"plain\",\"payload\":\"0x706c61696e\"}");
+    expect("\"unlock\":{\"time_ms\":50001}");
+    expect_hex("{\"index\":0,\"rollup\":0,\"id\":\"", c.id, 32,
+               "\",\"kind\":\"void\",\"reason\":\"seed\","
+               "\"ordered\":{\"height\":5,\"index\":4}}");
+    expect_hex("{\"index\":0,\"rollup\":9,\"id\":\"", a.id, 32,
+               "\",\"kind\":\"opened\",\"ordered\":"
+               "{\"height\":5,\"index\":1},");
+}
+
+/* A forced one is ordered whatever it holds. */
+static void test_a_body_that_is_none(void **state)
+{
+    (void)state;
+    static const uint8_t id[32] = {5};
+    struct teller t = {0};
+    tell(tell_height(&t, 5), 0, 0, id, SLU_TX_SEALED | 128, (const uint8_t *)"junk", 4);
+    (void)tell_height(&t, 6);
+    (void)tell_height(&t, 7);
+    assert_int_equal(subscribe(open_door(&t), "--verify-openings"), 0);
+    expect("\"kind\":\"sealed\",\"forced\":true,\"key_id\":null,\"unlock\":null,\"bytes\":25,"
+           "\"payload\":\"0x6a756e6b\"}");
+    stub_close(&t.door);
+}
+
+/* ---- liars ---- */
+
+/* At height 7 there stands an opening which is a lie: it is said, by name, and not printed; what
+ * came before it is. Who does not check does not see it. */
+static void refuses(uint64_t rollup, const uint8_t id32[32], const struct slu_opening *opening,
+                    const char *words)
+{
+    struct teller t;
+    char where[160], hex[65];
+    honest_story(&t);
+    t.count = 2;
+    tell_opening(tell_height(&t, 7), 3, rollup, id32, opening);
+    const char *url = open_door(&t);
+    assert_int_equal(subscribe(url, "--verify-openings"), 3);
+    slu_hex_encode(hex, id32, 32);
+    snprintf(where, sizeof where, "height 7, entry 3, opening of %s: %s", hex, words);
+    complains(where);
+    assert_int_equal(lines_with("{\"height\":5,\"time_ms\""), 1);
+    assert_int_equal(lines_with("{\"height\":6,\"time_ms\""), 1);
+    assert_int_equal(lines_with("{\"height\":7,\"time_ms\""), 0);
+    assert_int_equal(subscribe(url, NULL), 0);
+    stub_close(&t.door);
+}
+
+static void test_changed_openings(void **state)
+{
+    (void)state;
+    static const char not_sealed[] = "this is not what was sealed";
+    static const char wrong[] = "b's payload";
+    uint8_t flipped[4][32];
+    const uint8_t *const fields[] = {a.opening.e16, a.opening.z32, a.opening.rho32};
+    for (size_t byte = 0; byte < 32; byte += 5) {
+        for (size_t i = 0; i < 3; i++) {
+            struct slu_opening bad = a.opening;
+            size_t len = i == 0 ? 16 : 32;
+            memcpy(flipped[i], fields[i], len);
+            flipped[i][byte % len] ^= 0x10;
+            bad.e16 = i == 0 ? flipped[0] : bad.e16;
+            bad.z32 = i == 1 ? flipped[1] : bad.z32;
+            bad.rho32 = i == 2 ? flipped[2] : bad.rho32;
+            refuses(a.rollup, a.id, &bad, not_sealed);
+        }
+    }
+    for (int i = 0; i < 7; i++) {
+        struct slu_opening bad = a.opening;
+        bad.payload = i == 0 ? (const uint8_t *)wrong : bad.payload;
+        bad.payload_len -= i == 1;
+        bad.payload_len = i == 2 ? 0 : bad.payload_len;
+        bad.unlock -= i == 3;
+        bad.unlock_kind = i == 4 ? SLU_UNLOCK_TIME : bad.unlock_kind;
+        bad.valid_until_ms += i == 5;
+        bad.key_id32 = i == 6 ? newest.key.key_id : bad.key_id32;
+        refuses(a.rollup, a.id, &bad, not_sealed);
+    }
+    refuses(8, a.id, &a.opening, not_sealed);
+    refuses(UINT64_C(1) << 53, a.id, &a.opening, "it is for a rollup that the chain does not have");
+}
+
+static void test_other_ids(void **state)
+{
+    (void)state;
+    uint8_t near_id[32];
+    memcpy(near_id, a.id, 32);
+    near_id[31] ^= 1;
+    refuses(a.rollup, b.id, &a.opening, "this is not what was sealed");
+    refuses(b.rollup, a.id, &b.opening, "this is not what was sealed");
+    refuses(a.rollup, near_id, &a.opening, "this is not what was sealed");
+}
+
+/* The content is the right one, and the node should not know it yet. */
+static void test_before_its_unlock(void **state)
+{
+    (void)state;
+    struct sealed_tx early;
+    seal(&early, &first.key, 9, SLU_UNLOCK_HEIGHT, HEIGHT + 1, 9, "early");
+    refuses(9, early.id, &early.opening, "it is shown before its unlock");
+    seal(&early, &first.key, 9, SLU_UNLOCK_TIME, TIME + 1, 9, "early");
+    refuses(9, early.id, &early.opening, "it is shown before its unlock");
+    for (int i = 0; i < 2; i++) { /* at the boundary it is due */
+        struct teller t;
+        seal(&early, &first.key, 9, i ? SLU_UNLOCK_TIME : SLU_UNLOCK_HEIGHT, i ? TIME : HEIGHT, 9,
+             "early");
+        honest_story(&t);
+        t.count = 2;
+        tell_opening(tell_height(&t, 7), 3, 9, early.id, &early.opening);
+        assert_int_equal(subscribe(open_door(&t), "--verify-openings"), 0);
+        stub_close(&t.door);
+    }
+}
+
+/* What was ordered has a proof that does not hold, so it is void: the content that would have come
+ * out is that of this very envelope, and still no honest node shows it. */
+static void test_void_shown_as_opened(void **state)
+{
+    (void)state;
+    struct sealed_tx tx;
+    seal(&tx, &newest.key, 4, SLU_UNLOCK_NONE, 0, 9, "void");
+    tx.envelope[SLU_TX_HEAD_BYTES + SLU_SEAL_HEAD_BYTES + 80] ^= 1;
+    name(&tx);
+    refuses(9, tx.id, &tx.opening, "this is not what was sealed");
+    seal(&tx, &newest.key, 5, SLU_UNLOCK_NONE, 0, 9, "void");
+    tx.envelope[tx.len - 1] ^= 1; /* of c: it does not open */
+    name(&tx);
+    refuses(9, tx.id, &tx.opening, "this is not what was sealed");
+}
+
+static void test_false_keys(void **state)
+{
+    (void)state;
+    struct certified_key false_key = first, other;
+    false_key.bytes[false_key.len - 1] ^= 1;
+    certify(&other, &foreign, 1, 2);
+    const struct certified_key *const given_keys[] = {&false_key, &other, &newest, NULL};
+    for (size_t i = 0; i < sizeof given_keys / sizeof *given_keys; i++) {
+        struct teller t;
+        honest_story(&t);
+        t.heights[0] = t.heights[2];
+        t.heights[0].height = 7;
+        t.count = 1;
+        t.instead = given_keys[i];
+        t.no_key = !given_keys[i];
+        int code =
+            run(slu_command_subscribe, "subscribe", "--node", open_door(&t), "--rollup", "0",
+                "--from", "7", "--to", "7", "--genesis", genesis_path, "--verify-openings", NULL);
+        assert_int_equal(code, 3);
+        complains(given_keys[i] ? "under a key that is not the committee's"
+                                : "under a key that the node does not show");
+        assert_string_equal(output, "");
+        stub_close(&t.door);
+    }
+}
+
+/* A key that cannot be had is nobody's lie: the height is read again elsewhere, and printed once.
+ */
+static void test_key_from_the_next_node(void **state)
+{
+    (void)state;
+    for (enum frame_kind kind = GARBAGE; kind <= HANG_UP; kind++) {
+        struct teller broken, whole;
+        char urls[300];
+        honest_story(&broken);
+        honest_story(&whole);
+        broken.key_as = kind;
+        const char *url = open_door(&broken);
+        snprintf(urls, sizeof urls, "%s,%s", url, open_door(&whole));
+        assert_int_equal(subscribe(urls, "--verify-openings"), 0);
+        complains("its key cannot be had");
+        for (int height = 5; height <= 7; height++) {
+            char words[40];
+            snprintf(words, sizeof words, "{\"height\":%d,\"time_ms\"", height);
+            assert_int_equal(lines_with(words), 1);
+        }
+        stub_close(&whole.door);
+        assert_int_equal(subscribe(url, "--verify-openings"), 2); /* alone: it is given up */
+        assert_string_equal(output, "");
+        stub_close(&broken.door);
+    }
+}
+
+/* ---- what breaks the rules of the stream ---- */
+
+static void breaks_rules(struct teller *t, const char *words)
+{
+    while (t->count < 3)
+        (void)tell_height(t, t->count + 5);
+    assert_int_equal(subscribe(open_door(t), NULL), 2);
+    complains(words);
+    assert_string_equal(output, "");
+    stub_close(&t->door);
+}
+
+static void test_openings_that_are_none(void **state)
+{
+    (void)state;
+    static const uint8_t place[13] = {1, 4};
+    for (int i = 0; i < 8; i++) {
+        struct teller t = {0};
+        struct told *told = tell_height(&t, 5);
+        struct slu_opening bad = a.opening;
+        if (i == 0)
+            tell(told, 0, 9, a.id, 66, place, 0);
+        else if (i == 1)
+            tell(told, 0, 9, a.id, 66, place, 12);
+        else if (i == 2)
+            tell(told, 0, 0, a.id, 67, place, 0);
+        else if (i == 3)
+            tell(told, 0, 0, a.id, 67, place, 12);
+        else if (i == 4)
+            tell(told, 0, 9, a.id, 67, place, 13); /* void ones have no rollup */
+        else if (i == 5)
+            tell_opening(told, 1, 0, a.id, &bad); /* and others have */
+        else if (i == 6) {
+            bad.height = 6; /* not ordered yet */
+            tell_opening(told, 1, 9, a.id, &bad);
+        } else {
+            bad.index = 0; /* ordered here at another place */
+            tell_opening(told, 1, 9, a.id, &bad);
+        }
+        breaks_rules(&t, "an opening that is none");
+    }
+}
+
+static void test_order_of_entries(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct teller t = {0};
+        struct told *told = tell_height(&t, 5);
+        a.opening.index = b.opening.index = 2;
+        tell_sealed(told, 2, i == 0 ? &b : &a, 0);
+        if (i == 1)
+            tell_opening(told, 2, b.rollup, b.id, &b.opening); /* of another one */
+        else if (i == 2)
+            tell_sealed(told, 2, &a, 0); /* twice */
+        else
+            tell_opening(told, 2, a.rollup, a.id, &a.opening); /* i == 0: of another one; 3: good */
+        if (i == 3)
+            tell_opening(told, 2, a.rollup, a.id, &a.opening); /* twice */
+        a.opening.index = 1;
+        breaks_rules(&t, "entries are out of order");
+    }
+}
+
+/* A commitment may end one part of a height, and its opening begin the next. */
+static void test_parts(void **state)
+{
+    (void)state;
+    struct slu_heights heights = {.expected = 5};
+    for (int i = 0; i < 2; i++) {
+        struct teller t = {0};
+        Slu__Client__Height part = SLU__CLIENT__HEIGHT__INIT;
+        uint8_t block[32] = {5};
+        b.opening.index = 2;
+        if (i == 0)
+            tell_sealed(tell_height(&t, 5), 2, &b, 0);
+        else
+            tell_opening(tell_height(&t, 5), 2, b.rollup, b.id, &b.opening);
+        part.height = 5;
+        part.time_ms = 50000;
+        part.block = (ProtobufCBinaryData){32, block};
+        part.count = 1;
+        part.entries = (ProtobufCBinaryData){t.heights[0].len, t.heights[0].bytes};
+        part.more = i == 0;
+        assert_int_equal(slu_heights_add(&heights, &part), i);
+    }
+    assert_int_equal(heights.count, 2);
+    slu_heights_free(&heights);
+}
+
+/* Where a sealed transaction was ordered is where its commitment stands, not where it opened. */
+static void test_where_it_was_ordered(void **state)
+{
+    (void)state;
+    struct teller t = {0};
+    struct slu_tracker tracker = {.wait = true};
+    struct slu_opening opening = a.opening;
+    tell_sealed(tell_height(&t, 1), 1, &a, 0);
+    opening.height = 1;
+    tell_opening(tell_height(&t, 2), 4, a.rollup, a.id, &opening);
+    struct slu_tracked *row = slu_tracker_at(&tracker, slu_tracker_add(&tracker));
+    memcpy(row->id32, a.id, 32);
+    row->has_id = row->accepted = row->overdue = true;
+    row->fate = SLU_FATE_ACCEPTED;
+    row->valid_until_ms = 15000;
+    assert_int_equal(slu_history_settle(&tracker, open_door(&t), 0), 0);
+    row = slu_tracker_at(&tracker, 0);
+    assert_int_equal(row->fate, SLU_FATE_ORDERED);
+    assert_int_equal(row->height, 1);
+    assert_int_equal(row->index, 1);
+    slu_tracker_free(&tracker);
+    stub_close(&t.door);
+}
+
+static void test_arguments(void **state)
+{
+    (void)state;
+    char path[160], why[200];
+    struct teller t;
+    honest_story(&t);
+    const char *url = open_door(&t);
+    assert_int_equal(run(slu_command_subscribe, "subscribe", "--node", url, "--rollup", "0",
+                         "--verify-openings", NULL),
+                     2);
+    complains("--verify-openings needs --genesis FILE");
+    snprintf(path, sizeof path, "%s/foreign.json", root);
+    assert_int_equal(slu_genesis_save(&foreign, path, why, sizeof why), 0);
+    assert_int_equal(run(slu_command_subscribe, "subscribe", "--node", url, "--rollup", "0",
+                         "--from", "5", "--to", "7", "--genesis", path, "--verify-openings", NULL),
+                     2);
+    complains("of another chain");
+    assert_string_equal(output, "");
+    assert_int_equal(run(slu_command_subscribe, "subscribe", "--node", url, "--rollup", "0",
+                         "--genesis", root, "--verify-openings", NULL),
+                     2);
+    complains("--genesis: ");
+    stub_close(&t.door);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_printed),
+        cmocka_unit_test(test_a_body_that_is_none),
+        cmocka_unit_test(test_changed_openings),
+        cmocka_unit_test(test_other_ids),
+        cmocka_unit_test(test_before_its_unlock),
+        cmocka_unit_test(test_void_shown_as_opened),
+        cmocka_unit_test(test_false_keys),
+        cmocka_unit_test(test_key_from_the_next_node),
+        cmocka_unit_test(test_openings_that_are_none),
+        cmocka_unit_test(test_order_of_entries),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_where_it_was_ordered),
+        cmocka_unit_test(test_arguments),
+    };
+    return cmocka_run_group_tests(tests, set_up_story, tear_down);
+}

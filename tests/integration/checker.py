@@ -1,4 +1,4 @@
-"""Did all nodes give one order, and is everything there that was accepted?
+"""Did all nodes give one order, and is everything there that was accepted, the sealed opened where it was due?
 
 A history is what one independent reader got from one node: a list of heights as `sluice subscribe
 --all` prints them. A journal is what the submitters know: a list of Submissions. `check` returns the
@@ -22,6 +22,7 @@ DEFINITE = ("ordered", "expired", "dropped")
 
 COMMITTEE = 0                               # the nodes' own rollup ...
 COMMITTEE_KINDS = ("evidence", "keygen")    # ... and what they put there
+OPENINGS = ("opened", "void")               # what becomes of an entry of kind sealed, under its id
 
 
 def check(histories, journal, foreign=()):
@@ -46,17 +47,72 @@ def check_history(node, history):
             faults.append(f"node {node}: height {height} follows {previous['height']}")
         if previous and record["time_ms"] <= previous["time_ms"]:
             faults.append(f"node {node}: time does not rise at height {height}")
-        indexes = [entry["index"] for entry in record["entries"]]
+        indexes = [entry["index"] for entry in record["entries"] if not is_opened_in_place(height, entry)]
         if indexes != list(range(len(indexes))):
             faults.append(f"node {node}: indexes of height {height} have a hole: {indexes}")
         for entry in record["entries"]:
-            for key in (entry["id"], (entry_rollup(record, entry), entry["payload"])):
+            for key in ((entry["id"], entry["kind"] in OPENINGS),
+                        (entry_rollup(record, entry), entry.get("payload", entry["id"]))):
                 if key in seen:
                     faults.append(f"node {node}: {entry['id']} at height {height} came at {seen[key]} already")
                     break
                 seen[key] = height
         previous = record
+    return faults + [f"node {node}: {fault}" for fault in check_openings(history)]
+
+
+def check_openings(history):
+    """What is sealed is opened once, at the first height that reaches its unlock (no other, so the load must be less
+    than what heights open), right behind its commitment when that is where it was ordered; not a byte of it before.
+    For histories of all rollups from the first height on."""
+    faults, waiting, opened_at = [], {}, {}
+    if any(record.get("rollup") != COMMITTEE for record in history):
+        return []
+    for record in history:
+        height, before = record["height"], None
+        for entry in record["entries"]:
+            id = entry["id"]
+            if entry["kind"] == "sealed":
+                waiting[id] = (height, entry)
+            elif entry["kind"] in OPENINGS:
+                ordered_at, commitment = waiting.pop(id, (0, None))
+                if commitment is None:
+                    faults.append(f"{id} is opened at height {height}, not ordered before: {opened_at.get(id)}")
+                    continue
+                opened_at[id] = height
+                faults += compare_opening(record, entry, ordered_at, commitment)
+                if is_opened_in_place(height, entry) and before is not commitment:
+                    faults.append(f"{id} is not opened right behind its commitment at height {height}")
+            before = entry
+        for id in [id for id, (_, entry) in waiting.items() if is_unlocked(entry, record)]:
+            faults.append(f"{id} is due at height {height} and not opened there")
+            del waiting[id]
     return faults
+
+
+def compare_opening(record, entry, ordered_at, commitment):
+    """Faults of one opening against its commitment."""
+    faults, height = [], record["height"]
+    if entry["ordered"] != {"height": ordered_at, "index": commitment["index"]}:
+        faults.append(f"{entry['id']} was ordered at {ordered_at}, its opening says {entry['ordered']}")
+    if not is_unlocked(commitment, record):
+        faults.append(f"{entry['id']} is opened at height {height}, before its unlock {commitment['unlock']}")
+    if entry["kind"] == "opened" and entry["unlock"] != commitment["unlock"]:
+        faults.append(f"{entry['id']} was to be unlocked at {commitment['unlock']}, its opening says {entry['unlock']}")
+    if entry["kind"] == "opened" and entry["payload"][2:] in commitment["payload"]:
+        faults.append(f"the payload of {entry['id']} stands in its commitment")
+    return faults
+
+
+def is_unlocked(commitment, record):
+    """Whether the height reaches the unlock; what has none is due where it is ordered."""
+    return all(record[name if name == "time_ms" else "height"] >= value
+               for name, value in (commitment["unlock"] or {}).items())
+
+
+def is_opened_in_place(height, entry):
+    """Whether this is the opening of what was ordered at the same height, which has no index of its own."""
+    return entry["kind"] in OPENINGS and entry["ordered"]["height"] == height
 
 
 def compare(histories):
@@ -80,9 +136,12 @@ def check_journal(history, journal, foreign):
     faults, places = [], {}
     for record in history:
         for entry in record["entries"]:
-            if entry_rollup(record, entry) == COMMITTEE and entry["kind"] in COMMITTEE_KINDS:
+            rollup, height, index = entry_rollup(record, entry), record["height"], entry["index"]
+            if rollup == COMMITTEE and entry["kind"] in COMMITTEE_KINDS + ("sealed",):
                 continue
-            places[entry["id"]] = (record["height"], entry["index"], entry_rollup(record, entry), entry["payload"])
+            if entry["kind"] in OPENINGS:
+                height, index = entry["ordered"]["height"], entry["ordered"]["index"]
+            places[entry["id"]] = (height, index, rollup, entry.get("payload", entry["kind"]))
     submitted = {(s.rollup, s.payload) for s in journal}
     for s in journal:
         place = places.get(s.id) if s.id else None

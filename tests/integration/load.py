@@ -12,12 +12,13 @@ import subprocess
 import threading
 import time
 
-from checker import DEFINITE, Submission, check
+from checker import DEFINITE, OPENINGS, Submission, check
 from cluster import Failed, wait_until
 
 ROLLUP = 7
 EVERY_ROLLUP = 0    # for readers
 PORTION = 50        # transactions of one `sluice submit`
+LIE = 3             # exit code of `sluice subscribe`
 ANSWER_S = 90       # longest wait for one `sluice submit --wait`
 
 OUTCOMES = {"dropped", "expired"}   # of `sluice tx`; what is final stands in the stream
@@ -28,9 +29,10 @@ class Submitter(threading.Thread):
 
     serial = itertools.count()
 
-    def __init__(self, cluster, node, rollup=ROLLUP):
+    def __init__(self, cluster, node, rollup=ROLLUP, options=()):
+        """`options`: more of `sluice submit`."""
         super().__init__(daemon=True)
-        self.cluster, self.node, self.rollup = cluster, node, rollup
+        self.cluster, self.node, self.rollup, self.options = cluster, node, rollup, options
         self.journal = []
         self.slowest_s = 0
         self.stopping = threading.Event()
@@ -55,7 +57,7 @@ class Submitter(threading.Thread):
         portion = [Submission(self.rollup, payload) for payload in payloads]
         self.journal += portion
         done = self.cluster.run("submit", "--node", self.cluster.url(self.node), "--rollup", self.rollup,
-                                "--hex", "-", "--wait", stdin="\n".join(payloads) + "\n",
+                                "--hex", "-", "--wait", *self.options, stdin="\n".join(payloads) + "\n",
                                 timeout=ANSWER_S, check=False)
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         if done.returncode not in (0, 1, 2) or len(answers) > len(portion):
@@ -70,12 +72,15 @@ class Submitter(threading.Thread):
 
 
 class Reader(threading.Thread):
-    """Records every height that one node streams; takes up again where it was when the node dies."""
+    """Records every height that one node streams; takes up again where it was when the node dies. Checks each
+    opening without shares on the way."""
 
     def __init__(self, cluster, node):
         super().__init__(daemon=True)
         self.cluster, self.node = cluster, node
         self.records, self.places = [], {}
+        self.closed = set()     # ids that are ordered and not opened yet
+        self.failure = None
         self.process = None
         self.stopping = False
         self.start()
@@ -84,16 +89,23 @@ class Reader(threading.Thread):
         while not self.stopping:
             self.process = subprocess.Popen(
                 [self.cluster.bin / "sluice", "subscribe", "--node", self.cluster.url(self.node),
-                 "--rollup", str(EVERY_ROLLUP), "--from", str(self.last() + 1), "--all"],
+                 "--rollup", str(EVERY_ROLLUP), "--from", str(self.last() + 1), "--all",
+                 "--verify-openings", "--genesis", self.cluster.dir / "genesis.json"],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             for line in self.process.stdout:
                 if line.endswith(b"\n"):
                     self.keep(json.loads(line))
-            self.process.wait()
+            if self.process.wait() == LIE:
+                self.failure = Failed(f"node {self.node} shows a false opening above height {self.last()}")
             time.sleep(0.2)
 
     def keep(self, record):
         for entry in record["entries"]:
+            if entry["kind"] in OPENINGS:
+                self.closed.discard(entry["id"])
+                continue
+            if entry["kind"] == "sealed":
+                self.closed.add(entry["id"])
             self.places[entry["id"]] = (record["height"], entry["index"])
         self.records.append(record)
 
@@ -113,11 +125,11 @@ class Reader(threading.Thread):
 
 
 class Load:
-    def __init__(self, cluster, nodes=None, readers=None):
-        """`nodes`: with a submitter, `readers`: with a reader; None: all."""
+    def __init__(self, cluster, nodes=None, readers=None, options=()):
+        """`nodes`: with a submitter, `readers`: with a reader; None: all. `options`: of Submitter."""
         self.cluster = cluster
         self.readers = [Reader(cluster, node) for node in readers or range(cluster.nodes)]
-        self.submitters = [Submitter(cluster, node) for node in nodes or range(cluster.nodes)]
+        self.submitters = [Submitter(cluster, node, options=options) for node in nodes or range(cluster.nodes)]
 
     def ordered(self):
         """How many transactions submitters know to be ordered."""
@@ -130,7 +142,7 @@ class Load:
         self.raise_failure()
 
     def failures(self):
-        return [submitter.failure for submitter in self.submitters if submitter.failure]
+        return [worker.failure for worker in self.submitters + self.readers if worker.failure]
 
     def raise_failure(self):
         for failure in self.failures():
@@ -148,6 +160,7 @@ class Load:
         for submission in journal:
             if submission.status == "accepted" and submission.outcome not in DEFINITE:
                 self.settle(submission, seconds)
+        self.wait_opened(max((submission.height for submission in journal), default=0), seconds)
 
         height = max([submission.height for submission in journal]
                      + [self.cluster.height(reader.node) for reader in self.readers])
@@ -164,6 +177,13 @@ class Load:
         print(f"{height} heights, {len(journal)} transactions: "
               + ", ".join(f"{count} {word}" for word, count in counts.items())
               + (f" ({', '.join(reasons)})" if reasons else "") + f"; slowest portion {slowest:.1f} s")
+
+    def wait_opened(self, height, seconds):
+        """Until every reader is past `height` and saw the opening of all that was sealed."""
+        for reader in self.readers:
+            wait_until(lambda r=reader: r.failure or (r.last() >= height and not r.closed), seconds,
+                       f"node {reader.node} shows all openings, and height {height}")
+        self.raise_failure()
 
     def settle(self, submission, seconds):
         """Finds out what became of an accepted id whose submitter lost its node while waiting."""

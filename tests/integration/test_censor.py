@@ -78,6 +78,29 @@ def evidence_of(cluster, node):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def check_evidence(cluster):
+    """What node 0 has in evidence verifies with the genesis alone, names the liar, and not with a byte changed."""
+    folder = cluster.dir / "evidence"
+    lines = cluster.run("evidence", "--node", cluster.url(0), "--dir", folder).stdout.splitlines()
+    files = sorted(folder.iterdir())
+    genesis = cluster.dir / "genesis.json"
+    for line in lines:
+        (cluster.dir / "line").write_text(line)
+        cluster.run("verify", cluster.dir / "line", "--genesis", genesis)
+    for file in files:
+        found = json.loads(cluster.run("verify", file, "--genesis", genesis).stdout)
+        print(f"  {found['offence']} by {found['offender']} at {found['at']}")
+        if found["offender"] != LIAR:
+            raise Failed(f"an honest node is named: {found}")
+        content = file.read_bytes()
+        for at in [*range(0, len(content), len(content) // 16), -1]:
+            doctored = bytearray(content)
+            doctored[at] ^= 1
+            (cluster.dir / "doctored").write_bytes(doctored)
+            if cluster.run("verify", cluster.dir / "doctored", "--genesis", genesis, check=False).returncode != 3:
+                raise Failed(f"{file.name} with byte {at} changed verifies")
+
+
 def scenario_evidence(bin_dir):
     with Cluster(bin_dir, params=PARAMS, programs={LIAR: "sluiced_byzantine"}) as cluster:
         cluster.start()
@@ -90,21 +113,7 @@ def scenario_evidence(bin_dir):
                            f"{behaviour} in evidence at node {node}")
         load.wait_ordered(100)
         tempter.stopping.set()
-        folder = cluster.dir / "evidence"
-        cluster.run("evidence", "--node", cluster.url(0), "--dir", folder)
-        files = sorted(folder.iterdir())
-        genesis = cluster.dir / "genesis.json"
-        for file in files:
-            found = json.loads(cluster.run("verify", file, "--genesis", genesis).stdout)
-            print(f"  {found['offence']} by {found['offender']} at {found['at']}")
-            if found["offender"] != LIAR:
-                raise Failed(f"an honest node is named: {found}")
-            for at in (0, len(file.read_bytes()) // 2, -1):
-                doctored = bytearray(file.read_bytes())
-                doctored[at] ^= 1
-                (cluster.dir / "doctored").write_bytes(doctored)
-                if cluster.run("verify", cluster.dir / "doctored", "--genesis", genesis, check=False).returncode != 3:
-                    raise Failed(f"{file.name} with byte {at} changed verifies")
+        check_evidence(cluster)
         wait_until(lambda: cluster.status(0)["inbox"]["slashed"] == [LIAR], 20, "the offender is slashed")
         done = cluster.run("subscribe", "--node", cluster.url(1), "--rollup", 0, "--from", 1, "--to", cluster.height(1))
         kinds = [entry["kind"] for line in done.stdout.splitlines() for entry in json.loads(line)["entries"]]

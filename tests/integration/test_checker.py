@@ -18,6 +18,15 @@ JOURNAL = [Submission(7, e["payload"], "accepted", e["id"], "", "ordered", r["he
     Submission(7, "0xcccc", "lost")]
 
 
+def commitment(id, index, body, unlock=None):
+    return {"index": index, "rollup": 0, "id": id, "kind": "sealed", "unlock": unlock, "payload": body}
+
+
+def opening(id, index, payload, height, ordered_index, unlock=None):
+    return {"index": index, "rollup": 7, "id": id, "kind": "opened", "unlock": unlock, "payload": payload,
+            "ordered": {"height": height, "index": ordered_index}}
+
+
 class Doctored(unittest.TestCase):
     def setUp(self):
         self.histories = {node: copy.deepcopy(HONEST) for node in range(3)}
@@ -144,6 +153,116 @@ class Doctored(unittest.TestCase):
         for history in self.everywhere:
             history[5]["entries"].append({"index": 0, "rollup": 0, "id": "0xnew", "kind": "plain", "payload": "0x01"})
         self.rejected("0xnew at height 6 was never submitted")
+
+    # ---- what was sealed ----
+
+    def test_sealed_is_accepted(self):
+        self.seal()
+        self.assertEqual(check(self.histories, self.journal), [])
+
+    def test_sealed_waits_beyond_the_history(self):
+        self.seal()
+        for history in self.everywhere:
+            history[5]["entries"].append(dict(commitment("0xfar", 0, "0xeeee"), unlock={"height": 9}))
+        self.assertEqual(check(self.histories, self.journal), [])
+
+    def test_sealed_elsewhere(self):
+        self.seal()
+        self.journal[-1].index = 0
+        self.rejected("not what or where it was said to be")
+
+    def test_sealed_other_content(self):
+        self.seal()
+        self.doctor(6, "0xlate", "payload", "0x99")
+        self.rejected("not what or where it was said to be")
+
+    def test_sealed_never_submitted(self):
+        self.seal()
+        self.journal.pop()
+        self.rejected("0xlate at height 4 was never submitted")
+
+    def test_opened_too_late(self):
+        self.seal()
+        for history in self.everywhere:
+            history[6]["entries"][0:1], history[7]["entries"][2:] = [], [history[6]["entries"][0]]
+            history[7]["entries"][2]["index"] = 2
+            history[6]["entries"][0]["index"] = 0
+        self.rejected("0xlate is due at height 7 and not opened there")
+
+    def test_opened_too_early(self):
+        self.seal()
+        self.doctor(3, "0xlate", "unlock", {"time_ms": 7001})
+        self.rejected("0xlate is opened at height 7, before its unlock")
+
+    def test_never_opened(self):
+        self.seal()
+        for history in self.everywhere:
+            history[4]["entries"].pop()
+        self.rejected("0xnow is due at height 5 and not opened there")
+
+    def test_opened_twice(self):
+        self.seal()
+        for history in self.everywhere:
+            history[7]["entries"].append(dict(history[6]["entries"][0], index=2, payload="0x98"))
+        self.rejected("0xlate at height 8 came at 7 already")
+
+    def test_opened_without_commitment(self):
+        self.seal()
+        for history in self.everywhere:
+            history[3]["entries"].pop()
+        self.rejected("0xlate is opened at height 7, not ordered before")
+
+    def test_opened_not_behind_its_commitment(self):
+        self.seal()
+        for history in self.everywhere:
+            between = {"index": 3, "rollup": 7, "id": "0xplain", "kind": "plain", "payload": "0xee"}
+            history[4]["entries"].insert(-1, between)
+        self.rejected("not opened right behind its commitment at height 5")
+
+    def test_opening_names_another_place(self):
+        self.seal()
+        self.doctor(6, "0xlate", "ordered", {"height": 4, "index": 0})
+        self.rejected("0xlate was ordered at 4, its opening says")
+
+    def test_opening_names_another_unlock(self):
+        self.seal()
+        self.doctor(6, "0xlate", "unlock", None)
+        self.rejected("its opening says None")
+
+    def test_content_in_commitment(self):
+        self.seal()
+        self.doctor(3, "0xlate", "payload", "0xddd97ddd")
+        self.rejected("the payload of 0xlate stands in its commitment")
+
+    def test_void_is_not_what_was_submitted(self):
+        self.seal()
+        for history in self.everywhere:
+            history[6]["entries"][0].update(kind="void", rollup=0, reason="tag")
+            del history[6]["entries"][0]["payload"]
+        self.rejected("accepted 0xlate is not what or where it was said to be")
+
+    def seal(self):
+        """All rollups; one is opened where it is ordered, at 5, and one waits from 4 to 7."""
+        for history in self.everywhere:
+            for record in history:
+                record["rollup"] = 0
+                for entry in record["entries"]:
+                    entry["rollup"] = 7
+            history[3]["entries"].append(commitment("0xlate", 1, "0xdddd", {"time_ms": 6001}))
+            history[4]["entries"] += [commitment("0xnow", 2, "0xcccc"), opening("0xnow", 2, "0x96", 5, 2)]
+            for entry in history[6]["entries"]:
+                entry["index"] += 1
+            history[6]["entries"].insert(0, opening("0xlate", 0, "0x97", 4, 1, {"time_ms": 6001}))
+        for submission in self.journal:
+            submission.index += submission.height == 7
+        self.journal += [Submission(7, "0x96", "accepted", "0xnow", "", "ordered", 5, 2),
+                         Submission(7, "0x97", "accepted", "0xlate", "", "ordered", 4, 1)]
+
+    def doctor(self, at, id, name, value):
+        for history in self.everywhere:
+            for entry in history[at]["entries"]:
+                if entry["id"] == id:
+                    entry[name] = value
 
     # ---- the journal ----
 

@@ -1,4 +1,4 @@
-/* The key generation on disk (docs/STORAGE.md clause 1.2): where it stands, and the newest key.
+/* The key generation on disk (docs/STORAGE.md clause 1.2): where it stands, and every key.
  * Both are functions of delivered heights, and are written before the record that ends their
  * height: after a crash in between, that height is delivered again and changes nothing here.
  * Secrets are not written: this node's share follows from the dealings and its key file. */

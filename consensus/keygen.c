@@ -150,11 +150,13 @@ int slu_keygen_find(const struct slu_core *c, const uint8_t key_id32[32])
     return -1;
 }
 
-bool slu_keygen_counts(const struct slu_core *c, int number, uint64_t time_ms)
+bool slu_keygen_counts(const struct slu_core *c, int number, uint64_t height, uint64_t time_ms)
 {
     const struct slu_keygen *kg = c->keygen;
-    return number >= 0 && (number + 1 == kg->key_count ||
-                           time_ms <= kg->keys[number + 1].from_ms + c->g->params.dedup_window_ms);
+    /* A torn write can leave a key of a height that is delivered again. */
+    return number >= 0 && kg->keys[number].from_height <= height &&
+           (number + 1 == kg->key_count ||
+            time_ms <= kg->keys[number + 1].from_ms + c->g->params.dedup_window_ms);
 }
 
 /* ---- delivered entries ---- */

@@ -49,8 +49,8 @@ static inline struct slu_committee_key *slu_keygen_newest(const struct slu_keyge
 }
 /** The number of the key `key_id32`; -1: there is none. */
 int slu_keygen_find(const struct slu_core *c, const uint8_t key_id32[32]);
-/** Whether new entries may be sealed to key `number` in a block of this time (clause 7.5). */
-bool slu_keygen_counts(const struct slu_core *c, int number, uint64_t time_ms);
+/** Whether new entries may be sealed to key `number` in a block of this height and time (clause 7.5). */
+bool slu_keygen_counts(const struct slu_core *c, int number, uint64_t height, uint64_t time_ms);
 
 size_t slu_keygen_bytes(const struct slu_genesis *g);
 struct slu_arena;

@@ -29,7 +29,7 @@ static enum slu_drop check(const struct slu_core *c, const struct slu_tx *tx, ui
     const struct slu_label *label = &out->sealed.label;
     out->key = slu_keygen_find(c, out->sealed.key_id32);
     out->distance = slu_unlock_distance(c->g, label->unlock_kind, label->unlock, height, time_ms);
-    if (!slu_keygen_counts(c, out->key, time_ms))
+    if (!slu_keygen_counts(c, out->key, height, time_ms))
         return SLU_DROP_SEAL_KEY;
     return out->distance > 2 ? SLU_DROP_UNLOCK : SLU_DROP_NONE;
 }

@@ -13,7 +13,8 @@ from test_censor import check_evidence, evidence_of
 
 ROUNDS = 9
 ROUND = 30              # sealed transactions
-SLOWER_MAX = 2.0        # times, by the median of rounds
+SLOWER_MAX = 2.0        # times, by the median of rounds ...
+NOISE_S = 0.5           # ... and what two medians differ by anyway on a busy machine
 OFFENCE = "wrong_share"
 
 
@@ -39,7 +40,7 @@ def check_still_fast(cluster, name):
     liar_s = rounds(cluster, journal)
     wait_until(lambda: deviated(cluster, name), 10, f"the liar does what it is for: {name}")
     print(f"{ROUND} sealed and opened: {honest_s:.2f} s, with {name} {liar_s:.2f} s")
-    if liar_s > SLOWER_MAX * honest_s:
+    if liar_s > SLOWER_MAX * honest_s + NOISE_S:
         raise Failed(f"{liar_s / honest_s:.1f} times slower")
     return journal
 

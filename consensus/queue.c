@@ -5,6 +5,7 @@
 #include "consensus/state.h"
 
 #define ID_PREFIX_BYTES 16u /* clause 4.2: ids are told apart by these */
+#define ASKED_AHEAD     64u /* entries, of final heights above the one that is to be delivered */
 
 static uint32_t ring_cap(const struct slu_genesis *g)
 {
@@ -313,9 +314,16 @@ bool slu_queue_ready(struct slu_core *c, uint64_t height)
 {
     struct slu_queue *q = &c->queue;
     bool ready = true;
-    for (uint64_t i = q->due; i < q->top && at(q, i)->due == height; i++)
-        ready &=
-            want_item(c, at(q, i)->held, at(q, i)->id, at(q, i)->valid_until_ms, at(q, i)->holders);
+    /* Items of the final heights above are asked for along with it: one height a round trip would not
+     * catch up with a chain that has one at every height. */
+    for (uint64_t i = q->due; i < q->top; i++) {
+        const struct slu_queued *entry = at(q, i);
+        if (entry->due > height && (entry->due > c->head.height || i >= q->due + ASKED_AHEAD))
+            break;
+        bool held =
+            want_item(c, entry->held, entry->id, entry->valid_until_ms, entry->holders);
+        ready &= held || entry->due > height;
+    }
     for (size_t i = 0; c->slashed && i < (size_t)SLU_OFFENCES * c->n; i++)
         if (q->offences[i].height == height)
             ready &= want_item(c, q->offences[i].held, q->offences[i].tuple.id, SLU_VALID_FOR_EVER,

@@ -233,6 +233,20 @@ static void test_history_beside_other_batches(void **state)
     }
 }
 
+/* Drawn seed 470 of ten nodes: key generation has an item at every height, some nodes lack those of
+ * many. One height a round trip, they never caught up, and the key never came. */
+static void test_an_item_at_every_height(void **state)
+{
+    (void)state;
+    struct sim_plan plan;
+    sim_plan_draw(&plan, 470, 10);
+    struct sim *sim = sim_new(&plan, NULL);
+    const struct sim_result *result = sim_run(sim);
+    assert_true(result->ok);
+    assert_true(result->ms < 60000);
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_finals_further_apart_than_one_message),
         cmocka_unit_test(test_a_lag_longer_than_the_pool),
         cmocka_unit_test(test_history_beside_other_batches),
+        cmocka_unit_test(test_an_item_at_every_height),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

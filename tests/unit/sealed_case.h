@@ -19,24 +19,10 @@
 #include "crypto/ristretto.h"
 #include "crypto/sealed.h"
 #include "crypto/share.h"
+#include "tests/unit/draw.h"
 
 #define NODES_MAX 7u
 #define UNTIL     UINT64_C(1700000000000)
-
-static uint8_t seed_state[32];
-
-static inline void draw(void *out, size_t len)
-{
-    sodium_increment(seed_state, sizeof seed_state);
-    randombytes_buf_deterministic(out, len, seed_state);
-}
-
-static inline void draw_scalar(uint8_t scalar32[32])
-{
-    uint8_t wide[64];
-    draw(wide, sizeof wide);
-    crypto_core_ristretto255_scalar_reduce(scalar32, wide);
-}
 
 /* ---- a committee whose dealer is the test ---- */
 

@@ -12,27 +12,13 @@
 #include "crypto/ristretto.h"
 #include "crypto/sealed.h"
 #include "crypto/share.h"
+#include "tests/unit/draw.h"
 
 #define NODES_MAX 7u
 
 static const uint8_t chain[32] = {0x42};
 static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,       0xd6,
                                   0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10};
-
-static uint8_t seed_state[32];
-
-static void draw(void *out, size_t len)
-{
-    sodium_increment(seed_state, sizeof seed_state);
-    randombytes_buf_deterministic(out, len, seed_state);
-}
-
-static void draw_scalar(uint8_t scalar32[32])
-{
-    uint8_t wide[64];
-    draw(wide, sizeof wide);
-    crypto_core_ristretto255_scalar_reduce(scalar32, wide);
-}
 
 struct run {
     struct slu_dkg dkg;

@@ -9,21 +9,7 @@
 
 #include "crypto/fixed_base.h"
 #include "crypto/group.h"
-
-static uint8_t seed_state[32];
-
-static void draw(void *out, size_t len)
-{
-    sodium_increment(seed_state, sizeof seed_state);
-    randombytes_buf_deterministic(out, len, seed_state);
-}
-
-static void draw_scalar(uint8_t scalar32[32])
-{
-    uint8_t wide[64];
-    draw(wide, sizeof wide);
-    crypto_core_ed25519_scalar_reduce(scalar32, wide);
-}
+#include "tests/unit/draw.h"
 
 static void draw_point(struct slu_point *out, uint8_t bytes32[32])
 {

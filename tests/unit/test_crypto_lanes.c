@@ -12,21 +12,7 @@
 #include "crypto/lanes.h"
 #include "crypto/point_lanes.h"
 #include "crypto/ristretto.h"
-
-static uint8_t seed_state[32];
-
-static void draw(void *out, size_t len)
-{
-    sodium_increment(seed_state, sizeof seed_state);
-    randombytes_buf_deterministic(out, len, seed_state);
-}
-
-static void draw_scalar(uint8_t scalar32[32])
-{
-    uint8_t wide[64];
-    draw(wide, sizeof wide);
-    crypto_core_ristretto255_scalar_reduce(scalar32, wide);
-}
+#include "tests/unit/draw.h"
 
 /* An element by one of its four points, and with a Z that is not 1. */
 static void draw_element(struct slu_point *out, uint8_t bytes32[32], unsigned turns)

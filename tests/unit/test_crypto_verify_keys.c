@@ -11,22 +11,7 @@
 #include "base/bytes.h"
 #include "crypto/group.h"
 #include "crypto/verify_keys.h"
-
-static uint8_t seed_state[32];
-
-/* Deterministic bytes, so that a failure comes again. */
-static void draw(void *out, size_t len)
-{
-    sodium_increment(seed_state, sizeof seed_state);
-    randombytes_buf_deterministic(out, len, seed_state);
-}
-
-static void draw_scalar(uint8_t scalar32[32])
-{
-    uint8_t wide[64];
-    draw(wide, sizeof wide);
-    crypto_core_ed25519_scalar_reduce(scalar32, wide);
-}
+#include "tests/unit/draw.h"
 
 /* Both verdicts on one signature, which must be the same; says which. */
 static bool verdict(const struct slu_verify_keys *keys, uint16_t index, const uint8_t public32[32],

@@ -141,12 +141,14 @@ static bool mine(struct forcer *f, const uint8_t id32[32], struct slu_postage *p
 /* ---- one transaction ---- */
 
 /* Stream time until which it may be queued. */
+/* `stream_ms` runs on by the own clock, a busy node's stream may not: what the window cannot hold
+ * is cut to what leaves it slack. */
 static uint64_t valid_until(const struct forcer *f, uint64_t stream_ms)
 {
-    uint64_t until = stream_ms + f->options.valid_for_s * 1000u;
-    uint64_t last = (stream_ms + f->genesis.params.dedup_window_ms) / 1000u * 1000u;
-    until = (until + 999u) / 1000u * 1000u;
-    return committee(f) && until > last ? last : until;
+    uint64_t wanted = f->options.valid_for_s * 1000u;
+    uint64_t rounded = slu_valid_until(&f->genesis.params, stream_ms, 0);
+    uint64_t until = (stream_ms + wanted + 999u) / 1000u * 1000u;
+    return committee(f) && until > rounded ? rounded : until;
 }
 
 /* Seals it to the key that taker `url` knows. False: not with this one. */

@@ -387,9 +387,8 @@ static uint8_t judge_force(struct slu_core *c, struct slu_taken *taken,
     SLU_CHECK(slu_tx_read(&r, &tx));
     if (is_known(c, taken))
         return SLU_ADMIT_KNOWN;
-    enum slu_drop reason = slu_tx_check(c->g, &tx, c->delivered.time_ms);
-    if (reason == SLU_DROP_NONE && tx.valid_until_ms < c->head.time_ms)
-        reason = SLU_DROP_EXPIRED; /* no block to come could queue it */
+    /* Against the time of the last final block: only blocks to come can queue it. */
+    enum slu_drop reason = slu_tx_check(c->g, &tx, c->head.time_ms);
     if (reason == SLU_DROP_NONE && tx.kind == SLU_TX_SEALED)
         reason = slu_sealing_admit(c, &tx, SLU_LANE_FORCED);
     if (reason != SLU_DROP_NONE)

@@ -169,6 +169,15 @@ static void hand_over(struct slu_forcing *f, struct slu_client *client, uint64_t
     f->used++;
 }
 
+/* Of the last final block, which delivery may lag behind: a valid_until was chosen by its time
+ * (Terms.block_time_ms), and no earlier block can queue anything any more. */
+static uint64_t head_time(struct slu_forcing *f)
+{
+    slu_runtime_view(f->runtime, f->core);
+    uint64_t final_ms = f->core->inbox.block_time_ms;
+    return final_ms > f->place->stream_ms ? final_ms : f->place->stream_ms;
+}
+
 void slu_forcing_take(struct slu_forcing *f, struct slu_client *client, uint64_t request_id,
                       const Slu__Client__Force *force)
 {
@@ -178,7 +187,7 @@ void slu_forcing_take(struct slu_forcing *f, struct slu_client *client, uint64_t
         refuse(client, request_id, "malformed");
         return;
     }
-    enum slu_drop drop = slu_tx_check(f->genesis, &tx, f->place->stream_ms);
+    enum slu_drop drop = slu_tx_check(f->genesis, &tx, head_time(f));
     if (drop != SLU_DROP_NONE) {
         refuse(client, request_id, slu_drop_name(drop));
         return;

@@ -48,6 +48,7 @@ struct liar {
     uint16_t node; /* that its receipts are of */
     uint64_t work, time_ms;
     bool lies_about_time; /* its time_ms; else it is now */
+    uint64_t behind_ms;   /* its stream has fallen so far behind since it told the time */
     size_t block_len;
     bool holds_nothing; /* to receipt queries */
     bool refuses, known;
@@ -175,7 +176,7 @@ static inline void on_force(struct liar *liar, struct slu_link *link, uint64_t i
     struct slu_reader r = slu_reader_of(force->envelope.data, force->envelope.len);
     struct slu_tx tx;
     uint8_t id32[32];
-    uint64_t now_ms = wall_ms();
+    uint64_t now_ms = wall_ms() - liar->behind_ms;
     liar->forces++;
     assert_true(slu_tx_read(&r, &tx) && slu_reader_done(&r));
     keep_given(force->envelope);

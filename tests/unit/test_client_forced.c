@@ -72,6 +72,18 @@ static void test_absurd_times(void **state)
     }
 }
 
+/* A busy chain's time falls behind the clock: what lives as long as it may is not too far ahead. */
+static void test_a_stream_that_falls_behind(void **state)
+{
+    (void)state;
+    struct liar a = honest(0), b = honest(1);
+    a.behind_ms = b.behind_ms = 1500;
+    assert_int_equal(submit(start_both(&a, &b), "--valid-for=60"), 0);
+    expect("\"status\":\"accepted\"");
+    stub_close(&a.door);
+    stub_close(&b.door);
+}
+
 static void test_terms_that_are_none(void **state)
 {
     (void)state;
@@ -243,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_absurd_prices),
         cmocka_unit_test(test_a_taker_that_is_never_paid),
         cmocka_unit_test(test_absurd_times),
+        cmocka_unit_test(test_a_stream_that_falls_behind),
         cmocka_unit_test(test_terms_that_are_none),
         cmocka_unit_test(test_bad_receipts),
         cmocka_unit_test(test_a_taker_that_tells_nobody),

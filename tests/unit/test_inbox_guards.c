@@ -40,7 +40,8 @@ static void strike(struct stage *stage)
 }
 
 /* A relay of node `taker` that pays at the delivered block. */
-static struct slu_relay relay_of(struct stage *stage, uint16_t taker, uint64_t rollup)
+static struct slu_relay relay_until(struct stage *stage, uint16_t taker, uint64_t rollup,
+                                    uint64_t valid_until_ms)
 {
     struct slu_core *c = stage->core;
     struct slu_relay r = {.kind = SLU_INBOX_FORCED, .taker = taker};
@@ -49,15 +50,21 @@ static struct slu_relay relay_of(struct stage *stage, uint16_t taker, uint64_t r
     stage->made++;
     memcpy(body, &stage->made, 4);
     memset(body + 4, 7, 4);
-    slu_tx_write(&w, rollup, c->head.time_ms + 2000, SLU_TX_PLAIN, body, sizeof body);
+    slu_tx_write(&w, rollup, valid_until_ms, SLU_TX_PLAIN, body, sizeof body);
     assert_int_equal(slu_relay_derive(&r, c->g, bytes, slu_writer_len(&w)), 0);
     struct slu_inbox_status status;
     slu_core_inbox_status(c, &status);
     r.postage = status.block;
-    assert_true(slu_postage_mine(c->g, r.tuple.id, &r.postage,
-                                 slu_postage_price(c->g, status.booked_bytes, r.tuple.bytes),
-                                 1000000));
+    assert_true(slu_postage_mine(
+        c->g, r.tuple.id, &r.postage,
+        slu_postage_price(c->g, status.booked_bytes + status.unqueued_bytes, r.tuple.bytes),
+        1000000));
     return r;
+}
+
+static struct slu_relay relay_of(struct stage *stage, uint16_t taker, uint64_t rollup)
+{
+    return relay_until(stage, taker, rollup, stage->core->head.time_ms + 2000);
 }
 
 static bool held(const struct stage *stage, const struct slu_relay *relay)
@@ -105,6 +112,39 @@ static void test_what_is_taken_in(void **state)
     late.tuple.valid_until_ms = stage->core->head.time_ms - 1;
     slu_inbox_on_relay(stage->core, &late);
     assert_false(held(stage, &late));
+    strike(stage);
+}
+
+/* The status of a FORCE through this node, valid until `valid_until_ms`. */
+static uint8_t force_until(struct stage *stage, uint64_t valid_until_ms)
+{
+    struct slu_relay r = relay_until(stage, 0, 1, valid_until_ms);
+    struct slu_event event = {.kind = SLU_EVENT_FORCE};
+    event.force.envelope = r.content;
+    event.force.bytes = r.tuple.bytes;
+    event.force.postage = r.postage;
+    slu_effects_reset(stage->sim->effects);
+    slu_inbox_force(stage->core, &event);
+    const struct slu_effects *fx = stage->sim->effects;
+    for (uint32_t i = 0; i < fx->count; i++)
+        if (fx->items[i].kind == SLU_EFFECT_TAKEN)
+            return fx->items[i].taken.taken->status;
+    fail();
+    return 0;
+}
+
+/* A client counts from the newest final block's time; delivery may lag behind it. */
+static void test_valid_until_counts_from_the_final_block(void **state)
+{
+    (void)state;
+    struct stage *stage = set();
+    struct slu_core *c = stage->core;
+    c->head.time_ms = c->delivered.time_ms + 800;
+    uint64_t latest = c->head.time_ms + c->g->params.dedup_window_ms;
+    assert_int_equal(force_until(stage, latest), SLU_ADMIT_ACCEPTED);
+    assert_int_equal(force_until(stage, latest + 1), SLU_ADMIT_DROP + SLU_DROP_TOO_FAR);
+    assert_int_equal(force_until(stage, c->head.time_ms), SLU_ADMIT_ACCEPTED);
+    assert_int_equal(force_until(stage, c->head.time_ms - 1), SLU_ADMIT_DROP + SLU_DROP_EXPIRED);
     strike(stage);
 }
 
@@ -420,6 +460,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_taken_in),
+        cmocka_unit_test(test_valid_until_counts_from_the_final_block),
         cmocka_unit_test(test_a_takers_share),
         cmocka_unit_test(test_f_plus_one_holds_certify),
         cmocka_unit_test(test_strays_are_bounded_per_node),

@@ -13,7 +13,7 @@
 #include "client/load.h"
 #include "client/pacer.h"
 #include "client/procfs.h"
-#include "client/sealing.h"
+#include "client/sealing_options.h"
 #include "client/session.h"
 #include "config/genesis_json.h"
 #include "sluice/error.h"
@@ -253,6 +253,7 @@ static bool get_key(struct bench *bench)
         return false;
     }
     int rc = slu_sealing_refresh(&bench->sealing, session, why, sizeof why);
+    slu_sealing_warn(&bench->sealing);
     slu_session_close(session);
     if (rc)
         slu_complain("bench", 0, "%s: %s", config.url, why);

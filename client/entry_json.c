@@ -1,8 +1,8 @@
 #include "client/entry_json.h"
 
 #include "client/offence.h"
-#include "client/sealing.h"
 #include "sluice/error.h"
+#include "sluice/seal.h"
 #include "wire/opening.h"
 #include "wire/tx.h"
 
@@ -106,5 +106,16 @@ void slu_entry_json(struct slu_text *text, const struct slu_height_entry *entry,
         add_evidence(text, entry, genesis);
     if (entry->kind != SLU_ENTRY_OPENED && entry->kind != SLU_ENTRY_VOID)
         add_payload(text, entry->payload, entry->payload_len);
+    slu_text_add(text, "}");
+}
+
+void slu_unlock_json(struct slu_text *text, unsigned unlock_kind, uint64_t unlock)
+{
+    if (unlock_kind != SLU_UNLOCK_HEIGHT && unlock_kind != SLU_UNLOCK_TIME) {
+        slu_text_add(text, "null");
+        return;
+    }
+    slu_text_add(text, unlock_kind == SLU_UNLOCK_HEIGHT ? "{\"height\":" : "{\"time_ms\":");
+    slu_text_add_number(text, unlock);
     slu_text_add(text, "}");
 }

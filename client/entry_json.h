@@ -15,4 +15,7 @@
 void slu_entry_json(struct slu_text *text, const struct slu_height_entry *entry,
                     const struct slu_genesis *genesis, bool with_rollup);
 
+/** An unlock as JSON: null, {"height":H} or {"time_ms":T}. */
+void slu_unlock_json(struct slu_text *text, unsigned unlock_kind, uint64_t unlock);
+
 #endif

@@ -11,11 +11,12 @@
 #include <unistd.h>
 
 #include "client/command.h"
+#include "client/entry_json.h"
 #include "client/hex_lines.h"
 #include "client/outline.h"
 #include "client/place.h"
 #include "client/receipts.h"
-#include "client/sealing.h"
+#include "client/sealing_options.h"
 #include "client/stage.h"
 #include "client/takers.h"
 #include "config/genesis_json.h"
@@ -161,6 +162,7 @@ static bool seal(struct forcer *f, size_t url, uint64_t stream_ms, const uint8_t
     if (!session)
         return false;
     int rc = slu_sealing_refresh(&f->options.sealing, session, why, sizeof why);
+    slu_sealing_warn(&f->options.sealing);
     if (rc) {
         bool lied = slu_committee_key_lied(rc);
         slu_complain("submit", 0, "%s: %s", f->takers.urls.at[url], why);

@@ -1,12 +1,11 @@
 #include "sluice/seal.h"
 
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/chain.h"
 #include "client/committee_key.h"
-#include "config/genesis_json.h"
 #include "crypto/sealed.h"
 #include "wire/tx.h"
 
@@ -15,33 +14,7 @@ _Static_assert(SLU_SEAL_PAYLOAD_BYTES_MAX == SLU_SEALED_MESSAGE_BYTES_MAX - SLU_
 _Static_assert(SLU_SEAL_ENVELOPE_BYTES_MAX == SLU_TX_HEAD_BYTES + SLU_SEALED_BYTES_MAX,
                "the envelope of the largest bucket");
 
-struct slu_seal_chain {
-    struct slu_genesis genesis;
-};
-
-int slu_seal_chain_load(struct slu_seal_chain **out, const char *genesis_path, char *why,
-                        size_t why_cap)
-{
-    struct slu_seal_chain *chain = sodium_init() < 0 ? NULL : malloc(sizeof *chain);
-    if (!chain) {
-        snprintf(why, why_cap, "%s: %s", genesis_path, slu_strerror(SLU_ERR_MEMORY));
-        return SLU_ERR_MEMORY;
-    }
-    int rc = slu_genesis_load(&chain->genesis, genesis_path, why, why_cap);
-    if (rc) {
-        free(chain);
-        return rc;
-    }
-    *out = chain;
-    return SLU_OK;
-}
-
-void slu_seal_chain_free(struct slu_seal_chain *chain)
-{
-    free(chain);
-}
-
-int slu_seal_key_certified(struct slu_seal_key *key, const struct slu_seal_chain *chain,
+int slu_seal_key_certified(struct slu_seal_key *key, const struct slu_chain *chain,
                            const uint8_t *certificate, size_t len)
 {
     return slu_committee_key_read(key, NULL, &chain->genesis, certificate, len);

@@ -3,59 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/command.h"
 #include "sluice/error.h"
 
-#define STALE_MS     2000u /* the key may be replaced, and time goes on */
-#define UNLOCK_S_MAX (UINT64_C(1) << 40)
-#define COMMAND      "submit"
-
-static int take_unlock(struct slu_sealing *s, enum slu_unlock kind, const char *option,
-                       const char *argument, uint64_t low, uint64_t high)
-{
-    if (s->unlock_kind != SLU_UNLOCK_NONE)
-        return slu_complain(COMMAND, -1, "%s: one unlock is enough", option);
-    s->unlock_kind = kind;
-    return slu_argument_number(COMMAND, option, argument, low, high, &s->wanted) ? 1 : -1;
-}
-
-int slu_sealing_option(struct slu_sealing *sealing, int option, const char *argument)
-{
-    switch (option) {
-    case 'S':
-        sealing->on = true;
-        return 1;
-    case 'H':
-        return take_unlock(sealing, SLU_UNLOCK_HEIGHT, "--unlock-height", argument, 1, INT64_MAX);
-    case 'A':
-        return take_unlock(sealing, SLU_UNLOCK_TIME, "--unlock-at", argument, 1, INT64_MAX);
-    case 'I':
-        sealing->relative = true;
-        return take_unlock(sealing, SLU_UNLOCK_TIME, "--unlock-in", argument, 0, UNLOCK_S_MAX);
-    default:
-        return 0;
-    }
-}
-
-bool slu_sealing_complete(const struct slu_sealing *sealing, const char *genesis_path)
-{
-    const char *bad = !sealing->on && sealing->unlock_kind != SLU_UNLOCK_NONE
-                          ? "--unlock-height, --unlock-at and --unlock-in are for --sealed"
-                      : sealing->on && !genesis_path
-                          ? "--sealed needs --genesis FILE: the committee's key is checked with it"
-                          : NULL;
-    if (bad)
-        slu_complain(COMMAND, 0, "%s", bad);
-    return !bad;
-}
-
-bool slu_sealing_use(struct slu_sealing *sealing, const struct slu_genesis *genesis)
-{
-    sealing->genesis = genesis;
-    if (!genesis->params.sealing)
-        slu_complain(COMMAND, 0, "--sealed: this chain has no committee key: its genesis says so");
-    return genesis->params.sealing;
-}
+#define STALE_MS 2000u /* the key may be replaced, and time goes on */
 
 const char *slu_sealing_reason(int error)
 {
@@ -131,10 +81,7 @@ int slu_sealing_refresh(struct slu_sealing *sealing, struct slu_session *session
     }
     if (answer.k < slu_genesis_seal_threshold(sealing->genesis) &&
         (!sealing->has_key || sealing->node.k != answer.k))
-        slu_complain(COMMAND, 0,
-                     "warning: the committee's key in force was made with a node away: %u nodes "
-                     "together can open what is sealed to it, not %u as the genesis wants",
-                     answer.k, slu_genesis_seal_threshold(sealing->genesis));
+        sealing->weaker = true;
     sealing->node = answer;
     sealing->has_key = true;
     sealing->asked_ms = slu_now_ms();
@@ -164,15 +111,4 @@ int slu_sealing_envelope(const struct slu_sealing *sealing, uint8_t *envelope, s
         return SLU_ERR_LIMIT;
     return slu_seal_envelope(envelope, cap, len, id32, &sealing->node.key, sealing->unlock_kind,
                              *unlock, valid_until_ms, rollup, payload, payload_len);
-}
-
-void slu_unlock_json(struct slu_text *text, unsigned unlock_kind, uint64_t unlock)
-{
-    if (unlock_kind != SLU_UNLOCK_HEIGHT && unlock_kind != SLU_UNLOCK_TIME) {
-        slu_text_add(text, "null");
-        return;
-    }
-    slu_text_add(text, unlock_kind == SLU_UNLOCK_HEIGHT ? "{\"height\":" : "{\"time_ms\":");
-    slu_text_add_number(text, unlock);
-    slu_text_add(text, "}");
 }

@@ -139,6 +139,7 @@ static bool seal_pending(struct submitter *s, uint64_t *valid_until_ms)
     char why[256];
     size_t used = 0, len = 0;
     int rc = slu_sealing_refresh(sealing, s->session, why, sizeof why);
+    slu_sealing_warn(sealing);
     if (rc) {
         slu_complain("submit", 0, "%s: %s", urls->at[urls->current], why);
         s->unfit = rc;

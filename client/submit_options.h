@@ -3,7 +3,7 @@
 #define SLU_CLIENT_SUBMIT_OPTIONS_H
 
 #include "client/command.h"
-#include "client/sealing.h"
+#include "client/sealing_options.h"
 
 struct slu_submit_options {
     struct slu_urls urls;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/sealing.h"
+#include "client/entry_json.h"
 
 #define FLUSH_CHARS 65536u
 

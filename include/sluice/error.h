@@ -5,11 +5,15 @@
 #ifndef SLUICE_ERROR_H
 #define SLUICE_ERROR_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SLU_OK              0
 #define SLU_ERR_MALFORMED  (-1)  /* bytes are not the canonical encoding of what they should be */
 #define SLU_ERR_SIGNATURE  (-2)  /* a signature does not verify */
 #define SLU_ERR_MISMATCH   (-3)  /* well formed, but of another chain, epoch, lane or version */
-#define SLU_ERR_LIMIT      (-4)  /* over a bound of base/limits.h or of the genesis */
+#define SLU_ERR_LIMIT      (-4)  /* over a bound of the protocol or of the genesis */
 #define SLU_ERR_IO         (-5)  /* the operating system refused; errno or the log has the words */
 #define SLU_ERR_CORRUPT    (-6)  /* stored data is damaged */
 #define SLU_ERR_NOT_FOUND  (-7)  /* no such record */
@@ -26,5 +30,9 @@
 
 /** Words for `error` (0 or one of the table). Static storage; never NULL. */
 const char *slu_strerror(int error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

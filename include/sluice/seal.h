@@ -1,8 +1,8 @@
 /* Sealing transactions so that nobody can read them before their place is final, and checking what
  * was opened: without any node, and without trust in one.
  *
- *     genesis.json ──▶ slu_seal_chain_load ──▶ chain ─┐
- *     certificate, from any node ─────────────────────┴▶ slu_seal_key_certified ──▶ key
+ *     genesis.json ──▶ slu_chain_load ──▶ chain ─┐
+ *     certificate, from any node ────────────────┴▶ slu_seal_key_certified ──▶ key
  *
  *     key, unlock, valid_until, rollup, payload ──▶ slu_seal_envelope ──▶ envelope, id ──▶ any node
  *     id, and what the stream shows for it ──▶ slu_seal_opening_check
@@ -13,8 +13,7 @@
  * proves with the genesis alone that the committee made the key, so it does not matter who hands it
  * out.
  *
- * Stand-alone: needs sluice/error.h only; link the client library. Errors are those of that header.
- * Any thread: nothing here keeps state, and what is loaded never changes. All buffers are the
+ * Errors are those of sluice/error.h. Any thread: nothing here keeps state. All buffers are the
  * caller's, and nothing of theirs is kept. */
 #ifndef SLUICE_SEAL_H
 #define SLUICE_SEAL_H
@@ -22,7 +21,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sluice/chain.h"
 #include "sluice/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /** A payload has at most so many bytes: the largest size that a sealed transaction is padded to. */
 #define SLU_SEAL_PAYLOAD_BYTES_MAX 98291u
@@ -43,22 +47,11 @@ struct slu_seal_key {
     uint8_t y[32]; /* an element of ristretto255 */
 };
 
-/** A chain, as its genesis says. */
-struct slu_seal_chain;
-
-/** Loads genesis.json. On failure `why` is one line that names the file and what is wrong with it.
- * Errors: IO, LIMIT, CONFIG, MISMATCH (another version), MEMORY. */
-SLU_MUST_USE int slu_seal_chain_load(struct slu_seal_chain **chain, const char *genesis_path,
-                                     char *why, size_t why_cap);
-/** NULL is allowed. */
-void slu_seal_chain_free(struct slu_seal_chain *chain);
-
 /** Checks the certificate of a key (docs/PROTOCOL.md clause 7.12, as nodes hand it out) and reads
  * the key out of it. An older key than the newest passes: for new envelopes take the newest that
  * nodes have. Errors, after which `key` is zero: MALFORMED, MISMATCH (of another chain or
  * committee), SIGNATURE, MEMORY. */
-SLU_MUST_USE int slu_seal_key_certified(struct slu_seal_key *key,
-                                        const struct slu_seal_chain *chain,
+SLU_MUST_USE int slu_seal_key_certified(struct slu_seal_key *key, const struct slu_chain *chain,
                                         const uint8_t *certificate, size_t len);
 
 /** How long the envelope of a payload will be; 0: the payload is too long. */
@@ -96,5 +89,9 @@ struct slu_seal_opening {
 SLU_MUST_USE int slu_seal_opening_check(const struct slu_seal_key *key,
                                         const struct slu_seal_opening *opening,
                                         const uint8_t id32[32]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,5 +1,5 @@
-/* sluice/seal.h as an application uses it: a key out of a certificate, an envelope, an opening; and
- * what of each must not pass. */
+/* sluice/chain.h and sluice/seal.h as an application uses them: a chain, a key out of a certificate,
+ * an envelope, an opening; and what of each must not pass. */
 #include "sluice/seal.h" /* first: it stands alone */
 
 #include <unistd.h>
@@ -12,7 +12,7 @@
 #define UNTIL UINT64_C(1700000000000)
 
 static char root[64], genesis_path[128];
-static struct slu_seal_chain *chain;
+static struct slu_chain *chain;
 static struct certified_key good;
 static const uint8_t text[] = "a transaction that nobody can read before its place is final";
 
@@ -24,7 +24,7 @@ static int set_up(void **state)
         return -1;
     snprintf(genesis_path, sizeof genesis_path, "%s/genesis.json", root);
     if (slu_genesis_save(&genesis, genesis_path, why, sizeof why) ||
-        slu_seal_chain_load(&chain, genesis_path, why, sizeof why))
+        slu_chain_load(&chain, genesis_path, why, sizeof why))
         return -1;
     certify(&good, &genesis, 1, 3);
     return 0;
@@ -32,7 +32,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    slu_seal_chain_free(chain);
+    slu_chain_free(chain);
     unlink(genesis_path);
     return free_committee(state) + rmdir(root);
 }
@@ -40,12 +40,55 @@ static int tear_down(void **state)
 static void test_chain(void **state)
 {
     (void)state;
-    struct slu_seal_chain *none;
+    struct slu_chain *none;
     char why[200] = "";
-    assert_int_equal(slu_seal_chain_load(&none, "/nowhere/genesis.json", why, sizeof why),
+    assert_int_equal(slu_chain_load(&none, "/nowhere/genesis.json", why, sizeof why),
                      SLU_ERR_IO);
     assert_non_null(strstr(why, "/nowhere/genesis.json"));
-    slu_seal_chain_free(NULL);
+    slu_chain_free(NULL);
+    assert_memory_equal(slu_chain_id(chain), genesis.chain_id, 32);
+    assert_string_equal(slu_chain_name(chain), "committee");
+    assert_int_equal(slu_chain_nodes(chain), COMMITTEE);
+    assert_true(slu_chain_seals(chain));
+    assert_int_equal(slu_chain_payload_bytes_max(chain, false),
+                     genesis.params.tx_bytes_max - SLU_TX_HEAD_BYTES);
+    size_t sealed = slu_chain_payload_bytes_max(chain, true);
+    assert_in_range(slu_seal_envelope_bytes(sealed), 1, genesis.params.tx_bytes_max);
+    assert_false(slu_seal_envelope_bytes(sealed + 1) - 1 < genesis.params.tx_bytes_max);
+}
+
+static void test_rollups(void **state)
+{
+    (void)state;
+    static struct slu_genesis closed;
+    struct slu_chain_rollup rollup;
+    struct slu_chain *other;
+    char why[200], path[160];
+    assert_int_equal(slu_chain_rollup(chain, 77, &rollup), 0);
+    assert_int_equal(rollup.id, 77);
+    assert_string_equal(rollup.name, "");
+    assert_int_equal(slu_chain_rollup(chain, 0, &rollup), SLU_ERR_NOT_FOUND);
+    assert_int_equal(slu_chain_rollup_named(chain, "alpha", &rollup), SLU_ERR_NOT_FOUND);
+    closed = genesis;
+    closed.open_rollups = false;
+    closed.rollup_count = 2;
+    closed.rollups[0] = (struct slu_genesis_rollup){.id = 5, .name = "alpha", .rate_share = 1};
+    closed.rollups[1] = (struct slu_genesis_rollup){
+        .id = 9, .name = "beta", .sealed_only = true, .ethereum_chain_id = 10, .rate_share = 1};
+    snprintf(path, sizeof path, "%s/closed.json", root);
+    assert_int_equal(slu_genesis_seal(&closed, why, sizeof why), 0);
+    assert_int_equal(slu_genesis_save(&closed, path, why, sizeof why), 0);
+    assert_int_equal(slu_chain_load(&other, path, why, sizeof why), 0);
+    assert_int_equal(slu_chain_rollup(other, 77, &rollup), SLU_ERR_NOT_FOUND);
+    assert_int_equal(slu_chain_rollup(other, 9, &rollup), 0);
+    assert_string_equal(rollup.name, "beta");
+    assert_true(rollup.sealed_only);
+    assert_int_equal(rollup.ethereum_chain_id, 10);
+    assert_int_equal(slu_chain_rollup_named(other, "alpha", &rollup), 0);
+    assert_int_equal(rollup.id, 5);
+    assert_false(rollup.sealed_only);
+    slu_chain_free(other);
+    unlink(path);
 }
 
 /* ---- certificates ---- */
@@ -347,6 +390,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_rollups),
         cmocka_unit_test(test_certificate),
         cmocka_unit_test(test_certificate_changed),
         cmocka_unit_test(test_certificate_of_others),

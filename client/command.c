@@ -3,12 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#include "client/session.h"
-#include "sluice/error.h"
-
-#define PAUSE_MS 100u /* between two rounds over all URLs */
 
 int slu_complain(const char *command, int code, const char *format, ...)
 {
@@ -49,21 +43,13 @@ bool slu_argument_urls(const char *command, const char *option, const char *text
                        struct slu_urls *urls)
 {
     memset(urls, 0, sizeof *urls);
-    size_t used = 0;
     while (*text) {
         size_t len = strcspn(text, ",");
-        const char *scheme = memmem(text, len, "://", 3) ? "" : "tcp://";
-        size_t left = sizeof urls->text - used;
-        int put = 0;
-        if (len > 0 && urls->count < SLU_URLS_MAX)
-            put = snprintf(urls->text + used, left, "%s%.*s", scheme, (int)len, text);
-        if (put <= 0 || (size_t)put >= left) {
+        if (slu_urls_add(urls, text, len)) {
             slu_complain(command, 0, "%s: an empty, too long or one too many URL in '%s'", option,
                          text);
             return false;
         }
-        urls->at[urls->count++] = urls->text + used;
-        used += (size_t)put + 1;
         text += len;
         if (*text == ',')
             text++;
@@ -71,23 +57,4 @@ bool slu_argument_urls(const char *command, const char *option, const char *text
     if (urls->count == 0)
         slu_complain(command, 0, "%s: no URL", option);
     return urls->count > 0;
-}
-
-struct slu_session *slu_urls_open(struct slu_urls *urls, uint32_t give_up_ms, char *why,
-                                  size_t why_cap)
-{
-    uint64_t end_ms = slu_now_ms() + give_up_ms;
-    for (;;) {
-        for (size_t i = 0; i < urls->count; i++) {
-            struct slu_session_config config = {.url = urls->at[urls->current],
-                                                .timeout_ms = SLU_CONNECT_MS};
-            struct slu_session *session;
-            if (slu_session_open(&session, &config, why, why_cap) == SLU_OK)
-                return session;
-            urls->current = (urls->current + 1) % urls->count;
-        }
-        if (slu_now_ms() + PAUSE_MS >= end_ms)
-            return NULL;
-        nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
-    }
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/check.h"
+#include "client/urls.h"
 
 enum slu_exit {
     SLU_EXIT_OK = 0,
@@ -39,28 +40,8 @@ __attribute__((format(printf, 3, 4))) int slu_complain(const char *command, int 
 SLU_MUST_USE bool slu_argument_number(const char *command, const char *option, const char *text,
                                       uint64_t low, uint64_t high, uint64_t *out);
 
-#define SLU_URLS_MAX 64u
-
-/** A list of node URLs, and which of them is in use. */
-struct slu_urls {
-    char text[SLU_URLS_MAX * 130u];
-    const char *at[SLU_URLS_MAX];
-    size_t count;
-    size_t current;
-};
-
 /** Splits "URL[,URL...]"; a URL without a scheme gets tcp://. False after a complaint. */
 SLU_MUST_USE bool slu_argument_urls(const char *command, const char *option, const char *text,
                                     struct slu_urls *urls);
-
-struct slu_session;
-
-/** Opens a session to the current URL or, failing that, to each of the others, again and again
- * until `give_up_ms` are over (every URL is tried once at least). NULL: none answered; `why` has
- * the last reason. */
-struct slu_session *slu_urls_open(struct slu_urls *urls, uint32_t give_up_ms, char *why,
-                                  size_t why_cap);
-
-#define SLU_CONNECT_MS 3000u /* for one attempt */
 
 #endif

@@ -7,8 +7,6 @@
 #include "sluice/error.h"
 #include "wire/key_cert.h"
 
-#define ANSWER_MS 10000u
-
 static bool is_signed_by(void *context, uint16_t node, const uint8_t digest32[32],
                          const uint8_t signature64[64])
 {
@@ -70,7 +68,7 @@ int slu_committee_key_ask(struct slu_key_answer *out, struct slu_session *sessio
         query.key_id = (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)key_id32};
     request.body_case = SLU__CLIENT__REQUEST__BODY_KEY;
     request.key = &query;
-    int rc = slu_session_call(session, &request, &reply, ANSWER_MS);
+    int rc = slu_session_call(session, &request, &reply, slu_session_answer_ms(session));
     if (rc)
         return rc;
     rc = take(out, reply, genesis, key_id32);

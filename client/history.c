@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/command.h"
 #include "client/heights.h"
 #include "client/session.h"
+#include "client/urls.h"
 #include "sluice/error.h"
 
 #define HEIGHT_MS  15000u /* longest wait for the next height */
@@ -13,7 +13,7 @@
 #define KNOWN_BACK 8192u  /* ... and one that was known already, long before */
 
 struct search {
-    struct slu_tracked **rows; /* overdue, sorted by id */
+    struct slu_tracked **rows; /* sorted by id */
     size_t count;
     uint64_t from_height;
     uint64_t until_ms;
@@ -25,26 +25,19 @@ static int by_id(const void *a, const void *b)
     return memcmp((*x)->id32, (*y)->id32, 32);
 }
 
-static int gather(struct search *search, struct slu_tracker *tracker)
+static struct search search_of(struct slu_tracked **rows, size_t count)
 {
-    search->rows = calloc((size_t)(tracker->back - tracker->front) + 1, sizeof(void *));
-    if (!search->rows)
-        return SLU_ERR_MEMORY;
-    search->from_height = UINT64_MAX;
-    for (uint64_t i = tracker->front; i < tracker->back; i++) {
-        struct slu_tracked *row = slu_tracker_at(tracker, i);
-        if (!row->overdue || !slu_tracker_undecided(tracker, row))
-            continue;
-        search->rows[search->count++] = row;
-        uint64_t back = row->known ? KNOWN_BACK : BACK;
-        uint64_t from = row->from_height > back ? row->from_height - back : 1;
-        if (from < search->from_height)
-            search->from_height = from;
-        if (row->valid_until_ms > search->until_ms)
-            search->until_ms = row->valid_until_ms;
+    struct search search = {.rows = rows, .count = count, .from_height = UINT64_MAX};
+    for (size_t i = 0; i < count; i++) {
+        uint64_t back = rows[i]->known ? KNOWN_BACK : BACK;
+        uint64_t from = rows[i]->from_height > back ? rows[i]->from_height - back : 1;
+        if (from < search.from_height)
+            search.from_height = from;
+        if (rows[i]->valid_until_ms > search.until_ms)
+            search.until_ms = rows[i]->valid_until_ms;
     }
-    qsort(search->rows, search->count, sizeof(void *), by_id);
-    return SLU_OK;
+    qsort(rows, count, sizeof(void *), by_id);
+    return search;
 }
 
 /* The same id can stand in several rows: a file may hold a transaction twice. */
@@ -106,21 +99,20 @@ static int read_stream(struct search *search, struct slu_session *session, uint6
     return rc;
 }
 
-int slu_history_settle(struct slu_tracker *tracker, const char *url, uint64_t rollup)
+int slu_history_settle(struct slu_tracked **rows, size_t count, const char *url, uint64_t rollup)
 {
     char why[256];
-    struct search search = {0};
+    struct search search = search_of(rows, count);
     struct slu_session *session = NULL;
     struct slu_session_config config = {.url = url, .timeout_ms = SLU_CONNECT_MS};
-    int rc = gather(&search, tracker);
-    if (!rc && search.count > 0)
-        rc = slu_session_open(&session, &config, why, sizeof why);
-    if (!rc && search.count > 0)
+    if (count == 0)
+        return SLU_OK;
+    int rc = slu_session_open(&session, &config, why, sizeof why);
+    if (!rc)
         rc = read_stream(&search, session, rollup);
-    for (size_t i = 0; i < search.count && rc == 1; i++)
-        if (search.rows[i]->fate == SLU_FATE_ACCEPTED)
-            slu_tracked_end(search.rows[i], SLU_FATE_EXPIRED, "expired");
+    for (size_t i = 0; i < count && rc == 1; i++)
+        if (rows[i]->fate == SLU_FATE_ACCEPTED)
+            slu_tracked_end(rows[i], SLU_FATE_EXPIRED, "expired");
     slu_session_close(session);
-    free(search.rows);
     return rc < 0 ? rc : SLU_OK;
 }

@@ -8,12 +8,14 @@
 #include <stdint.h>
 
 #include "base/check.h"
-#include "client/tracker.h"
+#include "client/tracked.h"
 
-/** `rollup` 0: they are sealed ones, whose commitments are entries of rollup 0 (of what opens there is
- * another entry, which says nothing about where it was ordered). Settles every row of `tracker` that is overdue: ordered with its place, or expired. On failure
- * rows not found yet stay overdue. Errors: NOT_FOUND (the history no longer reaches back so far),
+/** Settles `count` rows that are accepted and overdue, each: ordered with its place, or expired;
+ * sorts the list. `rollup` 0: they are sealed ones, whose commitments are entries of rollup 0 (of
+ * what opens there is another entry, which says nothing about where it was ordered). On failure
+ * rows not found yet stay accepted. Errors: NOT_FOUND (the history no longer reaches back so far),
  * those of a session, MALFORMED, TIMEOUT. */
-SLU_MUST_USE int slu_history_settle(struct slu_tracker *tracker, const char *url, uint64_t rollup);
+SLU_MUST_USE int slu_history_settle(struct slu_tracked **rows, size_t count, const char *url,
+                                    uint64_t rollup);
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/command.h"
+#include "client/urls.h"
 #include "sluice/error.h"
 #include "wire/opening.h"
 

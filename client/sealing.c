@@ -66,7 +66,7 @@ int slu_sealing_refresh(struct slu_sealing *sealing, struct slu_session *session
 {
     struct slu_key_answer answer;
     if (!slu_sealing_stale(sealing))
-        return SLU_OK;
+        return is_within_horizon(sealing, why, why_cap) ? SLU_OK : SLU_ERR_LIMIT;
     int rc = memcmp(slu_session_chain_id32(session), sealing->genesis->chain_id, 32) != 0
                  ? SLU_ERR_REFUSED
                  : SLU_OK;

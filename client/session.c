@@ -9,6 +9,7 @@
 #include "link/link.h"
 #include "sluice/error.h"
 
+#define ANSWER_MS 10000u
 #define RETRY_MS 50u /* a full send queue is looked at again after so long at the latest */
 
 struct arrived {
@@ -316,6 +317,11 @@ void slu_session_reason(struct slu_session *session, char *why, size_t why_cap)
     pthread_mutex_lock(&session->lock);
     snprintf(why, why_cap, "%s", session->reason);
     pthread_mutex_unlock(&session->lock);
+}
+
+uint32_t slu_session_answer_ms(const struct slu_session *session)
+{
+    return session->config.answer_ms ? session->config.answer_ms : ANSWER_MS;
 }
 
 const uint8_t *slu_session_chain_id32(const struct slu_session *session)

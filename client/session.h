@@ -29,6 +29,7 @@ struct slu_session;
 struct slu_session_config {
     const char *url;
     uint32_t timeout_ms; /* for connecting, and for _send on a full queue */
+    uint32_t answer_ms;  /* how long users of the session wait for an answer; 0: 10 s */
     /** When set, replies are handed over on an nng thread as they come instead of being queued; the
      * reply is valid during the call. Must not block. */
     void (*on_reply)(void *context, const Slu__Client__Reply *reply);
@@ -63,6 +64,8 @@ SLU_MUST_USE int slu_session_call(struct slu_session *session, Slu__Client__Requ
 bool slu_session_is_down(struct slu_session *session);
 /** Why the session is down, one line; "" while it is up. Copied into `why`. */
 void slu_session_reason(struct slu_session *session, char *why, size_t why_cap);
+/** How long to wait for an answer over this session. */
+uint32_t slu_session_answer_ms(const struct slu_session *session);
 /** The chain of the node on the other side. */
 const uint8_t *slu_session_chain_id32(const struct slu_session *session);
 

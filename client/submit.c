@@ -438,18 +438,23 @@ static void settle(struct submitter *s)
     const struct slu_urls *urls = &s->options->urls;
     if (s->overdue == 0 || slu_now_ms() < s->settle_not_before_ms)
         return;
-    int rc = slu_history_settle(&s->tracker, urls->at[urls->current],
-                                s->options->sealing.on ? 0 : s->options->rollup);
-    s->overdue = 0;
-    for (uint64_t i = s->tracker.front; i < s->tracker.back; i++) {
+    struct slu_tracked **rows = calloc(s->tracker.back - s->tracker.front, sizeof *rows);
+    size_t count = 0;
+    for (uint64_t i = s->tracker.front; rows && i < s->tracker.back; i++) {
         struct slu_tracked *row = slu_tracker_at(&s->tracker, i);
-        if (!row->overdue || !slu_tracker_undecided(&s->tracker, row))
-            continue;
-        if (rc == SLU_ERR_NOT_FOUND)
-            slu_tracked_end(row, SLU_FATE_UNKNOWN, "below_retention");
-        else
-            s->overdue++;
+        if (row->overdue && slu_tracker_undecided(&s->tracker, row))
+            rows[count++] = row;
     }
+    int rc = rows ? slu_history_settle(rows, count, urls->at[urls->current],
+                                       s->options->sealing.on ? 0 : s->options->rollup)
+                  : SLU_ERR_MEMORY;
+    s->overdue = rows ? 0 : s->overdue;
+    for (size_t i = 0; i < count; i++) {
+        if (rc == SLU_ERR_NOT_FOUND && rows[i]->fate == SLU_FATE_ACCEPTED)
+            slu_tracked_end(rows[i], SLU_FATE_UNKNOWN, "below_retention");
+        s->overdue += rows[i]->fate == SLU_FATE_ACCEPTED;
+    }
+    free(rows);
     if (s->overdue > 0)
         s->settle_not_before_ms = slu_now_ms() + 1000u;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/command.h"
 #include "sluice/error.h"
 
 #define ANSWER_MS 10000u

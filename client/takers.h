@@ -6,8 +6,8 @@
 #ifndef SLU_CLIENT_TAKERS_H
 #define SLU_CLIENT_TAKERS_H
 
-#include "client/command.h"
 #include "client/session.h"
+#include "client/urls.h"
 
 struct slu_takers {
     struct slu_urls urls;

@@ -30,13 +30,6 @@ struct slu_tracked *slu_tracker_at(struct slu_tracker *tracker, uint64_t row)
     return &tracker->rows[row & (tracker->cap - 1)];
 }
 
-void slu_tracked_end(struct slu_tracked *row, enum slu_fate fate, const char *reason)
-{
-    free(row->reason);
-    row->reason = reason && *reason ? strdup(reason) : NULL;
-    row->fate = fate;
-}
-
 bool slu_tracker_undecided(const struct slu_tracker *tracker, const struct slu_tracked *row)
 {
     return tracker->wait && row->fate == SLU_FATE_ACCEPTED;

@@ -543,22 +543,18 @@ static void test_where_it_was_ordered(void **state)
 {
     (void)state;
     struct teller t = {0};
-    struct slu_tracker tracker = {.wait = true};
+    struct slu_tracked row = {.has_id = true, .accepted = true, .valid_until_ms = 15000};
+    struct slu_tracked *rows = &row;
     struct slu_opening opening = a.opening;
     tell_sealed(tell_height(&t, 1), 1, &a, 0);
     opening.height = 1;
     tell_opening(tell_height(&t, 2), 4, a.rollup, a.id, &opening);
-    struct slu_tracked *row = slu_tracker_at(&tracker, slu_tracker_add(&tracker));
-    memcpy(row->id32, a.id, 32);
-    row->has_id = row->accepted = row->overdue = true;
-    row->fate = SLU_FATE_ACCEPTED;
-    row->valid_until_ms = 15000;
-    assert_int_equal(slu_history_settle(&tracker, open_door(&t), 0), 0);
-    row = slu_tracker_at(&tracker, 0);
-    assert_int_equal(row->fate, SLU_FATE_ORDERED);
-    assert_int_equal(row->height, 1);
-    assert_int_equal(row->index, 1);
-    slu_tracker_free(&tracker);
+    memcpy(row.id32, a.id, 32);
+    row.fate = SLU_FATE_ACCEPTED;
+    assert_int_equal(slu_history_settle(&rows, 1, open_door(&t), 0), 0);
+    assert_int_equal(row.fate, SLU_FATE_ORDERED);
+    assert_int_equal(row.height, 1);
+    assert_int_equal(row.index, 1);
     stub_close(&t.door);
 }
 

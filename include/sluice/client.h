@@ -45,21 +45,21 @@ struct slu_submitter;
 
 /** All of it may be zero: the defaults, in brackets. */
 struct slu_submitter_options {
-    uint32_t connect_ms;    /* [3000] longest wait for one connection */
-    uint32_t answer_ms;     /* [10000] a node without an answer, or without a new height, for so long
-                               has stalled */
-    uint32_t give_up_ms;    /* [30000] a submission is tried for so long, at node after node */
-    uint32_t valid_for_ms;  /* [what the chain allows] for so long it may be ordered: the time in
-                               which an answer is to be had, or another try to be made */
-    size_t kept_bytes_max;  /* [128 MiB] envelopes that are kept until their outcome is known */
+    uint32_t connect_ms;   /* [3000] longest wait for one connection */
+    uint32_t answer_ms;    /* [10000] a node without an answer, or without a new height, for so long
+                              has stalled */
+    uint32_t give_up_ms;   /* [30000] a submission is tried for so long, at node after node */
+    uint32_t valid_for_ms; /* [what the chain allows] for so long it may be ordered: the time in
+                              which an answer is to be had, or another try to be made */
+    size_t kept_bytes_max; /* [128 MiB] envelopes that are kept until their outcome is known */
     /** [NULL] Told of every node that is left, and why: one line. On the calling thread. */
     void (*on_trouble)(void *context, const char *url, const char *why);
     void *context;
 };
 
 /** Opens with the nodes' client URLs ("tcp://127.0.0.1:7601"), of which the first that answers is
- * used until it fails. `options` may be NULL. Errors: CONFIG (a URL that cannot be one, none, or too
- * many), CLOSED (no node of this chain answers), MEMORY. */
+ * used until it fails. `options` may be NULL. Errors: CONFIG (a URL that cannot be one, none, or
+ * too many), CLOSED (no node of this chain answers), MEMORY. */
 SLU_MUST_USE int slu_submitter_open(struct slu_submitter **submitter, const struct slu_chain *chain,
                                     const char *const *urls, size_t url_count,
                                     const struct slu_submitter_options *options, char *why,
@@ -95,7 +95,10 @@ struct slu_submission {
     bool has_id;
     bool known; /* the node had it already */
     uint8_t id32[32];
-    char reason[SLU_REASON_BYTES]; /* "": none. "size", "rollup", "no_key", "lane_full", ... */
+    /* "": none. Found here: "size", "rollup", "sealed_only", "no_key", "unlock", "malformed",
+     * "kind"; "not_kept": it was submitted before, and is past waiting for. Else the nodes' word:
+     * "lane_full", "rate_rollup", "expired", ... */
+    char reason[SLU_REASON_BYTES];
 };
 
 /** Submits a list. Returns when each of it is accepted or refused. On an error those that are OPEN

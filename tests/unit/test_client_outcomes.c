@@ -1,0 +1,149 @@
+/* slu_submitter_open and slu_submitter_wait: which nodes are used, and what is found out about what
+ * was accepted. */
+#include "tests/unit/clerk.h"
+
+/* ---- waiting ---- */
+
+/* Who took it is gone or has forgotten it: the next one gets the same envelope. */
+static void test_lost(void **state)
+{
+    (void)state;
+    struct slu_submitter *s = open_for(2, 0);
+    struct slu_submission item = plain("text");
+    accept(s, &item);
+    clerks[0].queries = HANGS_UP;
+    struct slu_outcome outcome = outcome_of(s, &item, 0);
+    assert_int_equal(outcome.kind, SLU_OUTCOME_ORDERED);
+    assert_true(has_taken(&clerks[1], item.id32));
+    assert_int_equal(clerks[1].taken_count, 1);
+    slu_submitter_close(s);
+}
+
+static void test_stalled(void **state)
+{
+    (void)state;
+    struct slu_submitter *s = open_for(2, 0);
+    struct slu_submission item = plain("text");
+    accept(s, &item);
+    clerks[0].stage = SLU_CLIENT_ACCEPTED;
+    clerks[0].rests = true;
+    assert_int_equal(outcome_of(s, &item, 0).kind, SLU_OUTCOME_ORDERED);
+    troubles("no new height for");
+    slu_submitter_close(s);
+}
+
+static void test_silent_when_asked(void **state)
+{
+    (void)state;
+    struct slu_submitter *s = open_for(2, 0);
+    struct slu_submission item = plain("text");
+    accept(s, &item);
+    clerks[0].queries = SILENT;
+    assert_int_equal(outcome_of(s, &item, 0).kind, SLU_OUTCOME_ORDERED);
+    troubles("timed out");
+    slu_submitter_close(s);
+}
+
+static void test_dropped(void **state)
+{
+    (void)state;
+    struct slu_submitter *s = open_for(1, 0);
+    struct slu_submission a = plain("a"), b = plain("b");
+    accept(s, &a);
+    accept(s, &b);
+    clerks[0].stage = SLU_CLIENT_DROPPED;
+    clerks[0].drop = "calendar_full";
+    struct slu_outcome outcome = outcome_of(s, &a, 0);
+    assert_int_equal(outcome.kind, SLU_OUTCOME_DROPPED);
+    assert_string_equal(outcome.reason, "calendar_full");
+    clerks[0].drop = "expired";
+    assert_int_equal(outcome_of(s, &b, 0).kind, SLU_OUTCOME_EXPIRED);
+    slu_submitter_close(s);
+}
+
+/* Its time is over and the node knows nothing: the stream says whether it was ordered. */
+static void test_overdue(void **state)
+{
+    (void)state;
+    struct slu_submitter *s = open_for(1, 0);
+    struct slu_submission a = plain("a"), b = plain("b");
+    accept(s, &a);
+    accept(s, &b);
+    clerks[0].forgets = true;
+    clerks[0].stream_ms = STREAM_MS + 20000;
+    struct slu_outcome outcome = outcome_of(s, &a, 0);
+    assert_int_equal(outcome.kind, SLU_OUTCOME_EXPIRED);
+    clerks[0].told_ordered = true;
+    memcpy(clerks[0].told32, b.id32, 32);
+    outcome = outcome_of(s, &b, 0);
+    assert_int_equal(outcome.kind, SLU_OUTCOME_ORDERED);
+    assert_int_equal(outcome.height, 3);
+    assert_int_equal(outcome.index, 5);
+    assert_int_equal(clerks[0].given, 2);
+    slu_submitter_close(s);
+}
+
+static void test_strange_id(void **state)
+{
+    (void)state;
+    struct slu_submitter *s = open_for(1, 0);
+    struct slu_submission item = {.id32 = {1, 2, 3}};
+    assert_int_equal(outcome_of(s, &item, SLU_ERR_TIMEOUT).kind, SLU_OUTCOME_OPEN);
+    assert_non_null(strstr(why, "1 of 1 have no outcome yet"));
+    assert_int_equal(clerks[0].given, 0);
+    slu_submitter_close(s);
+}
+
+/* ---- opening ---- */
+
+static void test_open(void **state)
+{
+    (void)state;
+    const char *own = slu_listener_url(clerks[0].door.listener);
+    const char *urls[SLU_SUBMITTER_URLS_MAX + 1] = {own};
+    struct slu_submitter_options options = {.connect_ms = 500};
+    struct slu_submitter *s;
+    assert_int_equal(slu_submitter_open(&s, &chain, urls, 0, NULL, why, sizeof why),
+                     SLU_ERR_CONFIG);
+    for (size_t i = 0; i <= SLU_SUBMITTER_URLS_MAX; i++)
+        urls[i] = own;
+    assert_int_equal(
+        slu_submitter_open(&s, &chain, urls, SLU_SUBMITTER_URLS_MAX + 1, NULL, why, sizeof why),
+        SLU_ERR_CONFIG);
+    urls[0] = "tcp://127.0.0.1:1";
+    assert_int_equal(slu_submitter_open(&s, &chain, urls, 1, &options, why, sizeof why),
+                     SLU_ERR_CLOSED);
+    assert_non_null(strstr(why, "127.0.0.1:1"));
+    slu_submitter_close(NULL);
+}
+
+/* A node of another chain is none. */
+static void test_foreign(void **state)
+{
+    (void)state;
+    struct stub_door door;
+    struct slu_link_handler handler = {0};
+    uint8_t other[32] = {9};
+    stub_open(&door, other, &handler);
+    const char *urls[2] = {slu_listener_url(door.listener),
+                           slu_listener_url(clerks[0].door.listener)};
+    struct slu_submission item = plain("text");
+    struct slu_submitter *s;
+    assert_int_equal(slu_submitter_open(&s, &chain, urls, 1, NULL, why, sizeof why),
+                     SLU_ERR_CLOSED);
+    assert_non_null(strstr(why, "a node of another chain"));
+    assert_int_equal(slu_submitter_open(&s, &chain, urls, 2, NULL, why, sizeof why), 0);
+    accept(s, &item);
+    slu_submitter_close(s);
+    stub_close(&door);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_lost),    TEST(test_stalled), TEST(test_silent_when_asked),
+        TEST(test_dropped), TEST(test_overdue), TEST(test_strange_id),
+        TEST(test_open),    TEST(test_foreign),
+    };
+    return cmocka_run_group_tests(tests, set_up_once, free_committee);
+}

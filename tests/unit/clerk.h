@@ -4,6 +4,8 @@
 #ifndef SLU_TESTS_UNIT_CLERK_H
 #define SLU_TESTS_UNIT_CLERK_H
 
+#include <pthread.h>
+
 #include "client/chain.h"
 #include "client/stage.h"
 #include "sluice/client.h"
@@ -19,6 +21,7 @@ enum manner { TAKES, REFUSES, HANGS_UP, SILENT, OTHER_ID, TOO_FEW };
 
 struct clerk {
     struct stub_door door;
+    pthread_mutex_t lock; /* a client may come back before its last link has ended */
     enum manner submits, queries;
     const char *reason;
     uint64_t stream_ms, height;
@@ -41,6 +44,7 @@ static struct clerk clerks[CLERKS];
 static struct slu_chain chain;
 static struct certified_key good;
 static char trouble[1024], why[256];
+static uint32_t answer_ms = 300; /* of the submitters that are opened */
 
 static inline bool has_taken(const struct clerk *c, const uint8_t id32[32])
 {
@@ -171,6 +175,7 @@ static inline void on_frame(void *context, struct slu_link *link, const uint8_t 
     struct clerk *c = context;
     Slu__Client__Request *request = slu_request_unpack(data, len, SLU_REQUEST_MEMORY_MAX);
     assert_non_null(request);
+    pthread_mutex_lock(&c->lock);
     if (request->body_case == SLU__CLIENT__REQUEST__BODY_SUBMIT)
         on_submit(c, link, request->id, request->submit);
     else if (request->body_case == SLU__CLIENT__REQUEST__BODY_QUERY)
@@ -181,6 +186,7 @@ static inline void on_frame(void *context, struct slu_link *link, const uint8_t 
         on_subscribe(c, link, request->id, request->subscribe->from_height);
     else
         fail_msg("request %d", (int)request->body_case);
+    pthread_mutex_unlock(&c->lock);
     slu_request_free(request);
 }
 
@@ -202,6 +208,7 @@ static inline int set_up(void **state)
     *trouble = *why = '\0';
     for (size_t i = 0; i < CLERKS; i++) {
         struct slu_link_handler handler = {.context = &clerks[i], .frame = on_frame};
+        pthread_mutex_init(&clerks[i].lock, NULL);
         clerks[i].stream_ms = STREAM_MS;
         clerks[i].height = 10;
         clerks[i].certificate = good.bytes;
@@ -216,6 +223,7 @@ static inline int tear_down(void **state)
     (void)state;
     for (size_t i = 0; i < CLERKS; i++)
         stub_close(&clerks[i].door);
+    answer_ms = 300;
     return 0;
 }
 
@@ -229,7 +237,7 @@ static inline void on_trouble(void *context, const char *url, const char *words)
 /* A submitter for the first `count` clerks. */
 static inline struct slu_submitter *open_for(size_t count, size_t kept_bytes_max)
 {
-    struct slu_submitter_options options = {.answer_ms = 300,
+    struct slu_submitter_options options = {.answer_ms = answer_ms,
                                             .give_up_ms = 700,
                                             .valid_for_ms = 5000,
                                             .kept_bytes_max = kept_bytes_max,

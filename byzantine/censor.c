@@ -2,8 +2,18 @@
 #include <string.h>
 
 #include "byzantine/state.h"
+#include "wire/bundle.h"
 
 /* ---- a rollup ---- */
+
+/* Whether one is for the refused rollup, as far as can be seen. */
+static bool is_refused(const struct slu_deviant *d, const struct slu_tx *tx)
+{
+    struct slu_bundle bundle;
+    if (tx->kind == SLU_TX_BUNDLE && !slu_bundle_read(&bundle, tx->body, tx->body_len))
+        return slu_bundle_has(&bundle, d->behaviours.rollup);
+    return tx->rollup == d->behaviours.rollup;
+}
 
 void slu_dv_look_for_rollup(struct slu_deviant *d, const struct slu_batch *batch)
 {
@@ -14,7 +24,7 @@ void slu_dv_look_for_rollup(struct slu_deviant *d, const struct slu_batch *batch
     struct slu_reader r = slu_reader_of(batch->payload, h->payload_bytes);
     struct slu_tx tx;
     for (uint32_t i = 0; i < h->txs && slu_tx_read(&r, &tx); i++)
-        if (tx.rollup == d->behaviours.rollup) {
+        if (is_refused(d, &tx)) {
             *tainted = h->position;
             return;
         }
@@ -33,7 +43,7 @@ static struct slu_event sift(struct slu_deviant *d, const struct slu_event *even
     for (uint32_t i = 0; i < event->submit.count; i++) {
         struct slu_tx tx;
         SLU_CHECK(slu_tx_read(&r, &tx));
-        refused[i] = tx.rollup == d->behaviours.rollup;
+        refused[i] = is_refused(d, &tx);
         if (refused[i])
             continue;
         memcpy(bytes + left.submit.bytes, tx.bytes, tx.bytes_len);

@@ -245,6 +245,7 @@ static bool get_key(struct bench *bench)
         slu_complain("bench", 0, "--genesis: %s", why);
         return false;
     }
+    bench->sealing.command = "bench";
     bench->sealing.on = true;
     if (!slu_sealing_use(&bench->sealing, &bench->genesis))
         return false;

@@ -21,6 +21,7 @@ enum slu_exit {
 /** Each takes the arguments from the subcommand's own name on and returns an exit code. */
 int slu_command_genesis(int argc, char **argv);
 int slu_command_submit(int argc, char **argv);
+int slu_command_bundle(int argc, char **argv);
 int slu_command_subscribe(int argc, char **argv);
 int slu_command_receipt(int argc, char **argv);
 int slu_command_evidence(int argc, char **argv);

@@ -22,6 +22,26 @@ static void add_payload(struct slu_text *text, const uint8_t *bytes, size_t len)
     slu_text_add(text, "\"");
 }
 
+/* A bundle's legs, or else the payload. */
+static void add_content(struct slu_text *text, const struct slu_height_entry *entry,
+                        const uint8_t *payload, size_t len)
+{
+    struct slu_bundle bundle;
+    if (slu_entry_bundle(&bundle, entry)) {
+        add_payload(text, payload, len);
+        return;
+    }
+    slu_text_add(text, ",\"legs\":[");
+    for (size_t i = 0; i < bundle.count; i++) {
+        const struct slu_bundle_leg *leg = &bundle.legs[i];
+        slu_text_add(text, i ? ",{\"rollup\":" : "{\"rollup\":");
+        slu_text_add_number(text, leg->rollup);
+        add_payload(text, leg->payload, leg->payload_len);
+        slu_text_add(text, "}");
+    }
+    slu_text_add(text, "]");
+}
+
 static void add_evidence(struct slu_text *text, const struct slu_height_entry *entry,
                          const struct slu_genesis *genesis)
 {
@@ -69,7 +89,7 @@ static void add_opened(struct slu_text *text, const struct slu_height_entry *ent
     add_hex(text, "e", opening.e16, SLU_CHALLENGE_BYTES);
     add_hex(text, "z", opening.z32, 32);
     add_hex(text, "rho", opening.rho32, SLU_RHO_BYTES);
-    add_payload(text, opening.payload, opening.payload_len);
+    add_content(text, entry, opening.payload, opening.payload_len);
 }
 
 static void add_void(struct slu_text *text, const struct slu_height_entry *entry)
@@ -105,7 +125,7 @@ void slu_entry_json(struct slu_text *text, const struct slu_height_entry *entry,
     if (entry->kind == SLU_ENTRY_EVIDENCE)
         add_evidence(text, entry, genesis);
     if (entry->kind != SLU_ENTRY_OPENED && entry->kind != SLU_ENTRY_VOID)
-        add_payload(text, entry->payload, entry->payload_len);
+        add_content(text, entry, entry->payload, entry->payload_len);
     slu_text_add(text, "}");
 }
 

@@ -8,10 +8,13 @@
 
 /** Appends `entry`, as slu_heights_add let it pass, as one object:
  *     any: index, rollup (`with_rollup`), id, kind, forced (when true)
- *     plain, keygen, unknown: payload         evidence: offence, offender, at, payload
- *     sealed: key_id, unlock (both null when the body is malformed), bytes (of the envelope),
- * payload opened: ordered, key_id, unlock, valid_until_ms, e, z, rho, payload       void: reason,
- * ordered */
+ *     plain, keygen, unknown: payload
+ *     bundle: legs, each with rollup, payload
+ *     evidence: offence, offender, at, payload
+ *     sealed: key_id, unlock (both null: the body is malformed), bytes (of the envelope), payload
+ *     opened: ordered, key_id, unlock, valid_until_ms, e, z, rho, payload (of a bundle: legs)
+ *     void: reason, ordered
+ * A bundle that came out of the queue malformed, past more than f liars, has payload, too. */
 void slu_entry_json(struct slu_text *text, const struct slu_height_entry *entry,
                     const struct slu_genesis *genesis, bool with_rollup);
 

@@ -1,8 +1,5 @@
 #include "client/force.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,29 +20,6 @@
 #include "sluice/error.h"
 #include "wire/tx.h"
 
-static const char usage[] =
-    "usage: sluice submit --forced --node URL[,URL...] --rollup R --hex FILE|- [--wait]\n"
-    "                     [--valid-for SECONDS] [--receipts N] [--genesis FILE] [--sealed]\n"
-    "\n"
-    "Pays postage (work, not money) for each line of FILE and puts it into the queue that no node "
-    "and no\n"
-    "leader can leave out: the height that delivers it is fixed when it is queued. One JSON line "
-    "each:\n"
-    "  {\"id\",\"status\",\"reason\",\"work\",\"receipts\":[{\"node\",\"time_ms\",\"height\","
-    "\"bytes\"}]}\n"
-    "  with --wait also \"outcome\", and \"height\", \"index\", \"due_height\" when ordered; of "
-    "sealed\n"
-    "  ones \"sealed\":true and \"unlock\"\n"
-    "\n"
-    "  --node URL,...       takers, tried in order; the others are asked for receipts\n"
-    "  --receipts N         receipts to collect [f+1]\n"
-    "  --genesis FILE       verify the receipts' signatures\n" SLU_SEALING_USAGE
-    "  --valid-for SECONDS  how long the work and the way into the queue may take [20]\n"
-    "\n"
-    "Exit: 0 all accepted (and ordered), 1 no node, 2 some not, 3 a node lies: a receipt or the "
-    "committee's\n"
-    "key does not verify, or its words contradict each other.\n";
-
 #define NO_NODE       "no_node"
 #define ANSWER_MS     10000u
 #define TRIES_MAX     4u /* prices may rise while the work is done */
@@ -55,15 +29,8 @@ static const char usage[] =
 #define RECEIPT_TRIES 100u
 #define RECEIPT_MS    10u
 
-struct options {
-    const char *hex, *genesis_path;
-    uint64_t rollup, valid_for_s, receipts;
-    bool has_rollup, wait;
-    struct slu_sealing sealing;
-};
-
 struct forcer {
-    struct options options;
+    struct slu_submit_options *options;
     struct slu_genesis genesis; /* whole with --genesis; else what is known without (outline.h) */
     struct slu_takers takers;
     uint64_t hashes_per_s;
@@ -76,7 +43,7 @@ struct outcome {
     uint8_t id[32];
     bool has_id, reached, accepted, ordered;
     uint16_t known; /* nodes that had it before, and hold it no more */
-    char reason[64];
+    char reason[SLU_HEX_REASON_BYTES];
     uint64_t work, valid_until_ms, unlock;
     uint32_t bytes; /* of the envelope; 0: not made yet */
     struct slu_receipts receipts;
@@ -84,7 +51,7 @@ struct outcome {
 
 static const struct slu_genesis *committee(const struct forcer *f)
 {
-    return f->options.genesis_path ? &f->genesis : NULL;
+    return f->options->genesis_path ? &f->genesis : NULL;
 }
 
 /* ---- the work ---- */
@@ -115,7 +82,7 @@ static bool mine(struct forcer *f, const uint8_t id32[32], struct slu_postage *p
                  uint64_t work, bool first)
 {
     bool terminal = isatty(STDERR_FILENO), paid;
-    uint64_t told = 0, began = slu_now_ms(), done = 0, limit_ms = f->options.valid_for_s * 1000u;
+    uint64_t told = 0, began = slu_now_ms(), done = 0, limit_ms = f->options->valid_for_s * 1000u;
     double seconds = (double)work / (double)(f->hashes_per_s ? f->hashes_per_s : 1);
     if (terminal || first)
         fprintf(stderr, "postage: %llu hashes, about %.1f s of one core here\n",
@@ -146,7 +113,7 @@ static bool mine(struct forcer *f, const uint8_t id32[32], struct slu_postage *p
  * is cut to what leaves it slack. */
 static uint64_t valid_until(const struct forcer *f, uint64_t stream_ms)
 {
-    uint64_t wanted = f->options.valid_for_s * 1000u;
+    uint64_t wanted = f->options->valid_for_s * 1000u;
     uint64_t rounded = slu_valid_until(&f->genesis.params, stream_ms, 0);
     uint64_t until = (stream_ms + wanted + 999u) / 1000u * 1000u;
     return committee(f) && until > rounded ? rounded : until;
@@ -161,19 +128,19 @@ static bool seal(struct forcer *f, size_t url, uint64_t stream_ms, const uint8_t
     size_t bytes = 0;
     if (!session)
         return false;
-    int rc = slu_sealing_refresh(&f->options.sealing, session, why, sizeof why);
-    slu_sealing_warn(&f->options.sealing);
+    int rc = slu_sealing_refresh(&f->options->sealing, session, why, sizeof why);
+    slu_sealing_warn(&f->options->sealing);
     if (rc) {
         bool lied = slu_committee_key_lied(rc);
-        slu_complain("submit", 0, "%s: %s", f->takers.urls.at[url], why);
+        slu_complain(f->options->command, 0, "%s: %s", f->takers.urls.at[url], why);
         f->code = lied ? SLU_EXIT_LIE : f->code;
         out->reached = out->reached || lied || rc == SLU_ERR_NOT_FOUND || rc == SLU_ERR_LIMIT;
         snprintf(out->reason, sizeof out->reason, "%s", slu_sealing_reason(rc));
         return false;
     }
-    rc = slu_sealing_envelope(&f->options.sealing, f->envelope, sizeof f->envelope, &bytes, out->id,
-                              &out->unlock, stream_ms, out->valid_until_ms, f->options.rollup,
-                              payload, len);
+    rc = slu_sealing_envelope(&f->options->sealing, f->envelope, sizeof f->envelope, &bytes,
+                              out->id, &out->unlock, stream_ms, out->valid_until_ms,
+                              f->options->rollup, payload, len);
     SLU_CHECK(rc == SLU_OK); /* lines are as short as they must be */
     out->bytes = (uint32_t)bytes;
     return true;
@@ -189,11 +156,12 @@ static bool make_envelope(struct forcer *f, size_t url, const uint8_t *payload, 
         return true;
     uint64_t stream_ms = slu_takers_time(&f->takers);
     out->valid_until_ms = valid_until(f, stream_ms);
-    if (f->options.sealing.on) {
+    if (f->options->sealing.on) {
         out->has_id = seal(f, url, stream_ms, payload, len, out);
         return out->has_id;
     }
-    slu_tx_write(&w, f->options.rollup, out->valid_until_ms, SLU_TX_PLAIN, payload, (uint32_t)len);
+    slu_tx_write(&w, f->options->rollup, out->valid_until_ms,
+                 f->options->rollup == 0 ? SLU_TX_BUNDLE : SLU_TX_PLAIN, payload, (uint32_t)len);
     SLU_CHECK(!w.failed);
     out->bytes = (uint32_t)slu_writer_len(&w);
     slu_tx_id_of(out->id, f->genesis.chain_id, f->envelope, out->bytes);
@@ -206,7 +174,7 @@ static void keep_receipt(struct forcer *f, struct outcome *out,
 {
     int rc = slu_receipts_add(&out->receipts, reply, out->id, committee(f));
     if (rc && rc != SLU_ERR_NOT_FOUND)
-        f->code = slu_complain("submit", SLU_EXIT_LIE, "%s: its receipt is not good: %s",
+        f->code = slu_complain(f->options->command, SLU_EXIT_LIE, "%s: its receipt is not good: %s",
                                f->takers.urls.at[url], slu_strerror(rc));
 }
 
@@ -299,7 +267,7 @@ static void collect(struct forcer *f, struct outcome *out, size_t taker)
     asked[taker] = true;
     for (uint32_t tries = 0; tries < RECEIPT_TRIES; tries++) {
         for (size_t i = 0; i < f->takers.urls.count; i++) {
-            if (out->receipts.count >= f->options.receipts || left == 0)
+            if (out->receipts.count >= f->options->receipts || left == 0)
                 return;
             if (asked[i])
                 continue;
@@ -318,13 +286,13 @@ static void collect(struct forcer *f, struct outcome *out, size_t taker)
 /* The word of the first that knows where it is and does not contradict itself; to be freed. */
 static Slu__Client__Reply *ask_place(struct forcer *f, struct outcome *out)
 {
-    uint32_t wait_ms = (uint32_t)f->options.valid_for_s * 1000u + 10000u;
+    uint32_t wait_ms = (uint32_t)f->options->valid_for_s * 1000u + 10000u;
     for (size_t i = 0; i < f->takers.urls.count; i++) {
         char why[SLU_PLACE_WORDS];
         struct slu_session *session = slu_takers_session(&f->takers, i);
         Slu__Client__Reply *reply = session ? slu_place_ask(session, out->id, wait_ms) : NULL;
         if (reply && slu_place_contradicts(reply->query->statuses[0], why))
-            f->code = slu_complain("submit", SLU_EXIT_LIE, "%s contradicts itself: %s",
+            f->code = slu_complain(f->options->command, SLU_EXIT_LIE, "%s contradicts itself: %s",
                                    f->takers.urls.at[i], why);
         else if (reply && reply->query->statuses[0]->stage != SLU_CLIENT_UNKNOWN)
             return reply;
@@ -369,9 +337,9 @@ static void print_one(struct forcer *f, struct outcome *out)
     slu_text_add(&f->text, out->accepted ? ",\"status\":\"accepted\",\"reason\":"
                                          : ",\"status\":\"refused\",\"reason\":");
     slu_text_add_json(&f->text, out->reason);
-    if (f->options.sealing.on && out->has_id) {
+    if (f->options->sealing.on && out->has_id) {
         slu_text_add(&f->text, ",\"sealed\":true,\"unlock\":");
-        slu_unlock_json(&f->text, f->options.sealing.unlock_kind, out->unlock);
+        slu_unlock_json(&f->text, f->options->sealing.unlock_kind, out->unlock);
     }
     slu_text_add(&f->text, ",\"work\":");
     slu_text_add_number(&f->text, out->work);
@@ -381,7 +349,7 @@ static void print_one(struct forcer *f, struct outcome *out)
         slu_receipt_json(&f->text, &out->receipts.items[i]);
     }
     slu_text_add(&f->text, "]");
-    if (f->options.wait && out->accepted)
+    if (f->options->wait && out->accepted)
         print_place(f, out);
     slu_text_add(&f->text, "}\n");
 }
@@ -390,7 +358,7 @@ static void print_one(struct forcer *f, struct outcome *out)
  * so alone may have told nobody. */
 static bool is_safe(const struct forcer *f, const struct outcome *out)
 {
-    return out->receipts.count + out->known >= f->options.receipts;
+    return out->receipts.count + out->known >= f->options->receipts;
 }
 
 /* One line of the input, which `bad_line` says is none when set. False: standard output is gone. */
@@ -404,15 +372,17 @@ static bool force_one(struct forcer *f, const uint8_t *payload, size_t len, cons
     if (out.accepted)
         out.reason[0] = '\0';
     if (out.accepted && !is_safe(f, &out))
-        slu_complain("submit", 0, "%u of %llu receipts: name more nodes, or ask again later",
-                     out.receipts.count, (unsigned long long)f->options.receipts);
+        slu_complain(f->options->command, 0,
+                     "%u of %llu receipts: name more nodes, or ask again later", out.receipts.count,
+                     (unsigned long long)f->options->receipts);
     print_one(f, &out);
-    bool good = out.accepted && (!f->options.wait || out.ordered);
+    bool good = out.accepted && (!f->options->wait || out.ordered);
     if (f->code == SLU_EXIT_OK && !good)
         f->code = out.reached || bad_line ? SLU_EXIT_NOT_ALL : SLU_EXIT_NO_NODE;
     if (slu_text_write(&f->text, stdout))
         return true;
-    f->code = slu_complain("submit", SLU_EXIT_NO_NODE, "standard output cannot be written");
+    f->code =
+        slu_complain(f->options->command, SLU_EXIT_NO_NODE, "standard output cannot be written");
     return false;
 }
 
@@ -444,127 +414,60 @@ static bool prepare(struct forcer *f, int *code)
     char why[512];
     struct slu_session *session = NULL;
     *code = SLU_EXIT_NOT_ALL;
-    if (f->options.genesis_path &&
-        slu_genesis_load(&f->genesis, f->options.genesis_path, why, sizeof why)) {
-        slu_complain("submit", 0, "--genesis: %s", why);
+    if (f->options->genesis_path &&
+        slu_genesis_load(&f->genesis, f->options->genesis_path, why, sizeof why)) {
+        slu_complain(f->options->command, 0, "--genesis: %s", why);
         return false;
     }
-    if (f->options.sealing.on && !slu_sealing_use(&f->options.sealing, &f->genesis))
+    if (f->options->sealing.on && !slu_sealing_use(&f->options->sealing, &f->genesis))
         return false;
     for (size_t i = 0; i < f->takers.urls.count && !session; i++)
         session = slu_takers_session(&f->takers, i);
     if (!session) {
-        *code = slu_complain("submit", SLU_EXIT_NO_NODE, "no node answers");
+        *code = slu_complain(f->options->command, SLU_EXIT_NO_NODE, "no node answers");
         return false;
     }
     const uint8_t *chain = slu_session_chain_id32(session);
     memcpy(f->takers.chain_id, chain, 32);
     f->takers.has_chain = true;
-    if (f->options.genesis_path && memcmp(chain, f->genesis.chain_id, 32) != 0) {
-        slu_complain("submit", 0, "--genesis: %s: the node is of another chain",
-                     f->options.genesis_path);
+    if (f->options->genesis_path && memcmp(chain, f->genesis.chain_id, 32) != 0) {
+        slu_complain(f->options->command, 0, "--genesis: %s: the node is of another chain",
+                     f->options->genesis_path);
         return false;
     }
     if (!committee(f))
         slu_outline(&f->genesis, chain);
-    uint64_t n = f->options.genesis_path ? f->genesis.n : count_nodes(session);
-    if (!f->options.receipts)
-        f->options.receipts = (n - 1) / 3 + 1;
+    uint64_t n = f->options->genesis_path ? f->genesis.n : count_nodes(session);
+    if (!f->options->receipts)
+        f->options->receipts = (n - 1) / 3 + 1;
     return true;
 }
 
-static bool parse(int argc, char **argv, struct options *o, struct slu_urls *urls, int *code)
-{
-    static const struct option longs[] = {
-        {"forced", no_argument, NULL, 'f'},
-        {"node", required_argument, NULL, 'n'},
-        {"rollup", required_argument, NULL, 'r'},
-        {"hex", required_argument, NULL, 'x'},
-        {"wait", no_argument, NULL, 'w'},
-        {"valid-for", required_argument, NULL, 'v'},
-        {"receipts", required_argument, NULL, 'q'},
-        {"genesis", required_argument, NULL, 'g'},
-        SLU_SEALING_OPTIONS,
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int option, sealing;
-    bool ok = true;
-    *code = SLU_EXIT_NOT_ALL;
-    while (ok && (option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        if (option == 'n')
-            ok = slu_argument_urls("submit", "--node", optarg, urls);
-        else if (option == 'r')
-            ok = o->has_rollup =
-                slu_argument_number("submit", "--rollup", optarg, 1, SLU_ROLLUP_ID_MAX, &o->rollup);
-        else if (option == 'x')
-            o->hex = optarg;
-        else if (option == 'w')
-            o->wait = true;
-        else if (option == 'v')
-            ok = slu_argument_number("submit", "--valid-for", optarg, 1, SLU_WINDOW_MS_CAP / 1000u,
-                                     &o->valid_for_s);
-        else if (option == 'q')
-            ok =
-                slu_argument_number("submit", "--receipts", optarg, 1, SLU_NODES_MAX, &o->receipts);
-        else if (option == 'g')
-            o->genesis_path = optarg;
-        else if ((sealing = slu_sealing_option(&o->sealing, option, optarg)) != 0)
-            ok = sealing > 0;
-        else if (option != 'f') {
-            fputs(usage, option == 'h' ? stdout : stderr);
-            *code = option == 'h' ? SLU_EXIT_OK : SLU_EXIT_NOT_ALL;
-            return false;
-        }
-    }
-    if (ok && (optind < argc || urls->count == 0 || !o->has_rollup || !o->hex)) {
-        slu_complain("submit", 0, "needs --node URL, --rollup R and --hex FILE");
-        ok = false;
-    }
-    return ok && slu_sealing_complete(&o->sealing, o->genesis_path);
-}
-
-static int force_lines(struct forcer *f, int fd)
+int slu_force(struct slu_submit_options *options)
 {
     static uint8_t payload[SLU_TX_BYTES_MAX_CAP];
-    static struct slu_hex_lines lines;
+    static struct forcer f;
     char reason[SLU_HEX_REASON_BYTES];
-    bool go_on = true;
-    size_t len, max = sizeof payload - SLU_TX_HEAD_BYTES;
-    int rc;
-    if (f->options.sealing.on)
-        max = slu_sealing_payload_max(&f->genesis);
-    lines = (struct slu_hex_lines){.fd = fd};
-    measure(f);
-    while (go_on && (rc = slu_hex_lines_next(&lines, payload, max, &len, reason)) != 0) {
+    bool go_on;
+    int code, rc;
+    f = (struct forcer){.options = options,
+                        .takers = {.command = options->command, .urls = options->urls}};
+    go_on = prepare(&f, &code);
+    if (go_on) {
+        measure(&f);
+        code = SLU_EXIT_OK;
+    }
+    size_t len, max = options->sealing.on ? slu_sealing_payload_max(&f.genesis)
+                                          : sizeof payload - SLU_TX_HEAD_BYTES;
+    while (go_on && (rc = slu_payloads_next(&options->payloads, payload, max, &len, reason)) != 0) {
         go_on = rc != SLU_ERR_IO && rc != SLU_ERR_MEMORY;
         if (go_on)
-            go_on = force_one(f, payload, len, rc < 0 ? reason : NULL);
+            go_on = force_one(&f, payload, len, rc < 0 ? reason : NULL);
         else
-            f->code = slu_complain("submit", SLU_EXIT_NO_NODE, "%s: %s", f->options.hex,
-                                   slu_strerror(rc));
+            f.code = slu_complain(options->command, SLU_EXIT_NO_NODE, "%s: %s",
+                                  options->payloads.name, slu_strerror(rc));
     }
-    slu_hex_lines_end(&lines);
-    return f->code;
-}
-
-int slu_submit_forced(int argc, char **argv)
-{
-    static struct forcer f;
-    int code;
-    f = (struct forcer){.options = {.valid_for_s = 20}};
-    if (!parse(argc, argv, &f.options, &f.takers.urls, &code))
-        return code;
-    bool standard = !strcmp(f.options.hex, "-");
-    int fd = standard ? STDIN_FILENO : open(f.options.hex, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return slu_complain("submit", SLU_EXIT_NOT_ALL, "--hex: %s: %s", f.options.hex,
-                            strerror(errno));
-    if (prepare(&f, &code))
-        code = force_lines(&f, fd);
     slu_takers_close(&f.takers);
     slu_text_free(&f.text);
-    if (!standard)
-        close(fd);
-    return code;
+    return code ? code : f.code;
 }

@@ -19,7 +19,10 @@ const char *slu_entry_kind_name(uint8_t kind)
     if (kind == SLU_ENTRY_VOID)
         return "void";
     kind &= (uint8_t)~SLU_ENTRY_FORCED;
-    return kind == SLU_TX_PLAIN ? "plain" : kind == SLU_TX_SEALED ? "sealed" : "unknown";
+    return kind == SLU_TX_PLAIN    ? "plain"
+           : kind == SLU_TX_BUNDLE ? "bundle"
+           : kind == SLU_TX_SEALED ? "sealed"
+                                   : "unknown";
 }
 
 bool slu_entry_next(struct slu_reader *reader, struct slu_height_entry *entry)
@@ -33,6 +36,21 @@ bool slu_entry_next(struct slu_reader *reader, struct slu_height_entry *entry)
     entry->payload_len = slu_read_u32(reader);
     entry->payload = slu_read_bytes(reader, entry->payload_len);
     return !reader->failed;
+}
+
+int slu_entry_bundle(struct slu_bundle *bundle, const struct slu_height_entry *entry)
+{
+    struct slu_opening opening;
+    bundle->count = 0;
+    if (entry->rollup != 0)
+        return SLU_ERR_MALFORMED;
+    if (entry->kind == SLU_ENTRY_OPENED)
+        return slu_opening_read(&opening, entry->payload, entry->payload_len, true)
+                   ? SLU_ERR_MALFORMED
+                   : slu_bundle_read(bundle, opening.payload, opening.payload_len);
+    return (entry->kind & ~SLU_ENTRY_FORCED) == SLU_TX_BUNDLE
+               ? slu_bundle_read(bundle, entry->payload, entry->payload_len)
+               : SLU_ERR_MALFORMED;
 }
 
 static int refuse(struct slu_heights *heights, int error, const char *words, uint64_t height)
@@ -58,15 +76,18 @@ static int check_first(struct slu_heights *heights, const Slu__Client__Height *p
 }
 
 /* Opened and void entries say where they were ordered: lower, or here, and then at their own index.
- */
+ * Void ones are of rollup 0, and of what opened bundles are. */
 static bool is_placed(const struct slu_height_entry *entry, uint64_t height)
 {
     struct slu_opening opening;
+    struct slu_bundle bundle;
     bool is_void = entry->kind == SLU_ENTRY_VOID;
     if (!is_void && entry->kind != SLU_ENTRY_OPENED)
         return true;
-    if ((is_void && entry->payload_len == 0) || is_void != (entry->rollup == 0) ||
-        slu_opening_read(&opening, entry->payload + is_void, entry->payload_len - is_void,
+    if (is_void ? entry->payload_len == 0 || entry->rollup != 0
+                : entry->rollup == 0 && slu_entry_bundle(&bundle, entry))
+        return false;
+    if (slu_opening_read(&opening, entry->payload + is_void, entry->payload_len - is_void,
                          !is_void) != 0)
         return false;
     return opening.height > 0 &&

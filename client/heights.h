@@ -18,6 +18,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "proto/codec.h"
+#include "sluice/bundle.h"
 
 /** Entries of one height, at most: every lane's quota and as much again for what lists add. */
 #define SLU_HEIGHT_BYTES_MAX  (2u * SLU_NODES_MAX * SLU_LANE_QUOTA_BYTES_CAP)
@@ -30,8 +31,8 @@
 #define SLU_ENTRY_OPENED   66u /* payload: wire/opening.h */
 #define SLU_ENTRY_VOID     67u /* payload: why u8, place */
 
-/** An entry's kind as a word: "plain", "sealed", "opened", "void", "evidence", "keygen", "unknown".
- * Static storage. */
+/** An entry's kind as a word: "plain", "bundle", "sealed", "opened", "void", "evidence", "keygen",
+ * "unknown". Static storage. */
 const char *slu_entry_kind_name(uint8_t kind);
 
 struct slu_height_entry {
@@ -76,5 +77,7 @@ void slu_heights_free(struct slu_heights *heights);
 /** Reads the next entry at the cursor. False at the end, or when the bytes do not hold one
  * (reader->failed). */
 bool slu_entry_next(struct slu_reader *reader, struct slu_height_entry *entry);
+/** The legs of a bundle, ordered as one or opened. Errors: MALFORMED (it is none). */
+SLU_MUST_USE int slu_entry_bundle(struct slu_bundle *bundle, const struct slu_height_entry *entry);
 
 #endif

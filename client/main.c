@@ -13,6 +13,7 @@ static const struct {
 } commands[] = {
     {"genesis", slu_command_genesis, "make keys, a genesis and configs for a new chain"},
     {"submit", slu_command_submit, "submit transactions, and wait for where they were ordered"},
+    {"bundle", slu_command_bundle, "submit one transaction for several rollups: all of it or none"},
     {"subscribe", slu_command_subscribe, "read the ordered stream, history and live"},
     {"tx", slu_command_tx, "ask where one transaction is"},
     {"receipt", slu_command_receipt,

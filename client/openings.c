@@ -5,6 +5,7 @@
 
 #include "client/urls.h"
 #include "sluice/error.h"
+#include "wire/bundle.h"
 #include "wire/opening.h"
 
 static const struct slu_seal_key *find(const struct slu_openings *o, const uint8_t *key_id32)
@@ -69,6 +70,14 @@ static bool is_unlocked(const struct slu_heights *heights, const struct slu_open
     }
 }
 
+/* Whether the chain has all rollups that it is for. */
+static bool is_known(const struct slu_genesis *genesis, const struct slu_height_entry *entry)
+{
+    struct slu_bundle bundle;
+    return slu_entry_bundle(&bundle, entry) ? slu_genesis_rollup_known(genesis, entry->rollup)
+                                            : slu_bundle_known(genesis, &bundle);
+}
+
 static int check_entry(struct slu_openings *o, const struct slu_heights *heights,
                        const struct slu_height_entry *entry, const char *url, const char **words)
 {
@@ -77,7 +86,7 @@ static int check_entry(struct slu_openings *o, const struct slu_heights *heights
     if (slu_opening_read(&shown, entry->payload, entry->payload_len, true))
         return SLU_ERR_MISMATCH;
     *words = "it is for a rollup that the chain does not have";
-    if (!slu_genesis_rollup_known(o->genesis, entry->rollup))
+    if (!is_known(o->genesis, entry))
         return SLU_ERR_MISMATCH;
     *words = "it is shown before its unlock";
     if (!is_unlocked(heights, &shown))

@@ -7,6 +7,7 @@
 #include "client/chain.h"
 #include "client/committee_key.h"
 #include "crypto/sealed.h"
+#include "wire/bundle.h"
 #include "wire/tx.h"
 
 _Static_assert(SLU_SEAL_PAYLOAD_BYTES_MAX == SLU_SEALED_MESSAGE_BYTES_MAX - SLU_SEALED_FORM_BYTES,
@@ -25,6 +26,14 @@ size_t slu_seal_envelope_bytes(size_t payload_len)
     const size_t bucket = slu_seal_bucket(payload_len);
     return bucket ? SLU_TX_HEAD_BYTES + SLU_SEALED_BYTES_MAX - SLU_SEALED_MESSAGE_BYTES_MAX + bucket
                   : 0;
+}
+
+/* What is for rollup 0 is a bundle. */
+static bool is_for_somebody(uint64_t rollup, const uint8_t *payload, size_t len)
+{
+    struct slu_bundle bundle;
+    return rollup == 0 ? slu_bundle_read(&bundle, payload, len) == SLU_OK
+                       : rollup <= SLU_ROLLUP_ID_MAX;
 }
 
 /* The envelope's head, for a body that follows. */
@@ -49,7 +58,7 @@ int slu_seal_envelope(uint8_t *envelope, size_t cap, size_t *len, uint8_t id32[3
     int rc = SLU_OK;
     if (bytes == 0 || bytes > cap)
         rc = SLU_ERR_LIMIT;
-    else if (rollup == 0 || rollup > SLU_ROLLUP_ID_MAX || sodium_init() < 0)
+    else if (!is_for_somebody(rollup, payload, payload_len) || sodium_init() < 0)
         rc = SLU_ERR_MALFORMED;
     if (!rc) {
         randombytes_buf(seed, sizeof seed);
@@ -73,7 +82,7 @@ int slu_seal_opening_check(const struct slu_seal_key *key, const struct slu_seal
     const size_t cap = slu_seal_envelope_bytes(opening->payload_len);
     size_t body_len;
     uint8_t again32[32];
-    if (!cap || opening->rollup == 0 || opening->rollup > SLU_ROLLUP_ID_MAX ||
+    if (!cap || !is_for_somebody(opening->rollup, opening->payload, opening->payload_len) ||
         memcmp(opening->key_id, key->key_id, 32) != 0)
         return SLU_ERR_MISMATCH;
     uint8_t *envelope = malloc(cap);

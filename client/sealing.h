@@ -12,6 +12,7 @@
 #include "client/committee_key.h"
 
 struct slu_sealing {
+    const char *command; /* the subcommand, for words */
     bool on;
     const struct slu_genesis *genesis; /* of the chain that it is for; outlives this */
     /* as asked for: a height; a stream time in ms, or, `relative`, so many seconds from now on */

@@ -3,15 +3,14 @@
 #include "client/command.h"
 
 #define UNLOCK_S_MAX (UINT64_C(1) << 40)
-#define COMMAND      "submit"
 
 static int take_unlock(struct slu_sealing *s, enum slu_unlock kind, const char *option,
                        const char *argument, uint64_t low, uint64_t high)
 {
     if (s->unlock_kind != SLU_UNLOCK_NONE)
-        return slu_complain(COMMAND, -1, "%s: one unlock is enough", option);
+        return slu_complain(s->command, -1, "%s: one unlock is enough", option);
     s->unlock_kind = kind;
-    return slu_argument_number(COMMAND, option, argument, low, high, &s->wanted) ? 1 : -1;
+    return slu_argument_number(s->command, option, argument, low, high, &s->wanted) ? 1 : -1;
 }
 
 int slu_sealing_option(struct slu_sealing *sealing, int option, const char *argument)
@@ -40,7 +39,7 @@ bool slu_sealing_complete(const struct slu_sealing *sealing, const char *genesis
                           ? "--sealed needs --genesis FILE: the committee's key is checked with it"
                           : NULL;
     if (bad)
-        slu_complain(COMMAND, 0, "%s", bad);
+        slu_complain(sealing->command, 0, "%s", bad);
     return !bad;
 }
 
@@ -48,14 +47,14 @@ bool slu_sealing_use(struct slu_sealing *sealing, const struct slu_genesis *gene
 {
     sealing->genesis = genesis;
     if (!genesis->params.sealing)
-        slu_complain(COMMAND, 0, "--sealed: this chain has no committee key: its genesis says so");
+        slu_complain(sealing->command, 0, "--sealed: this chain has no committee key: its genesis says so");
     return genesis->params.sealing;
 }
 
 void slu_sealing_warn(struct slu_sealing *sealing)
 {
     if (sealing->weaker)
-        slu_complain(COMMAND, 0,
+        slu_complain(sealing->command, 0,
                      "warning: the committee's key in force was made with a node away: %u nodes "
                      "together can open what is sealed to it, not %u as the genesis wants",
                      sealing->node.k, slu_genesis_seal_threshold(sealing->genesis));

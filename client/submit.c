@@ -1,19 +1,15 @@
-/* `sluice submit`: transactions in, one JSON line each out. */
-#include <errno.h>
-#include <fcntl.h>
+#include "client/submit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/limits.h"
 #include "client/command.h"
 #include "client/force.h"
-#include "client/hex_lines.h"
 #include "client/history.h"
 #include "client/session.h"
 #include "client/stage.h"
-#include "client/submit_options.h"
 #include "client/tracker.h"
 #include "config/genesis_json.h"
 #include "sluice/error.h"
@@ -56,7 +52,6 @@ struct submitter {
     struct slu_submit_options *options;
     struct slu_session *session;
     struct slu_tracker tracker;
-    struct slu_hex_lines lines;
     bool input_over;
     struct open_submit submits[SUBMITS_MAX];
     struct open_query queries[QUERIES_MAX];
@@ -105,19 +100,21 @@ static size_t read_chunk(struct submitter *s, uint64_t *first)
 {
     size_t count = 0, used = 0;
     *first = s->tracker.back;
-    while (count < CHUNK_TXS && used < CHUNK_BYTES && slu_hex_lines_ready(&s->lines)) {
+    while (count < CHUNK_TXS && used < CHUNK_BYTES && slu_payloads_ready(&s->options->payloads)) {
         char reason[SLU_HEX_REASON_BYTES];
         size_t len;
-        int rc = slu_hex_lines_next(&s->lines, s->bytes + used, s->line_max, &len, reason);
+        int rc =
+            slu_payloads_next(&s->options->payloads, s->bytes + used, s->line_max, &len, reason);
         if (rc == SLU_ERR_IO || rc == SLU_ERR_MEMORY)
-            slu_complain("submit", 0, "%s: %s", s->options->hex, slu_strerror(rc));
+            slu_complain(s->options->command, 0, "%s: %s", s->options->payloads.name,
+                         slu_strerror(rc));
         s->broken = s->broken || rc == SLU_ERR_IO || rc == SLU_ERR_MEMORY;
         s->input_over = s->broken || rc == 0;
         if (s->input_over)
             break;
         uint64_t row = slu_tracker_add(&s->tracker);
         if (row == UINT64_MAX) {
-            slu_complain("submit", 0, "%s", slu_strerror(SLU_ERR_MEMORY));
+            slu_complain(s->options->command, 0, "%s", slu_strerror(SLU_ERR_MEMORY));
             s->broken = s->input_over = true;
             break;
         }
@@ -141,7 +138,7 @@ static bool seal_pending(struct submitter *s, uint64_t *valid_until_ms)
     int rc = slu_sealing_refresh(sealing, s->session, why, sizeof why);
     slu_sealing_warn(sealing);
     if (rc) {
-        slu_complain("submit", 0, "%s: %s", urls->at[urls->current], why);
+        slu_complain(s->options->command, 0, "%s: %s", urls->at[urls->current], why);
         s->unfit = rc;
         return false;
     }
@@ -203,7 +200,7 @@ static void feed(struct submitter *s)
     while (submits_open(s) < SUBMITS_MAX) {
         if (s->pending_count == 0) {
             if (s->input_over || s->tracker.back - s->tracker.front >= UNDECIDED_MAX ||
-                !slu_hex_lines_ready(&s->lines))
+                !slu_payloads_ready(&s->options->payloads))
                 return;
             s->pending_count = read_chunk(s, &s->pending_row);
         }
@@ -262,8 +259,9 @@ static void on_results(struct submitter *s, const struct open_submit *open,
         const Slu__Client__TxResult *result = i < reply->n_results ? reply->results[i] : NULL;
         if (result && result->id.len == 32 && row->sealed &&
             memcmp(row->id32, result->id.data, 32) != 0) {
-            s->code = slu_complain("submit", SLU_EXIT_LIE, "%s: took another transaction",
-                                   s->options->urls.at[s->options->urls.current]);
+            s->code =
+                slu_complain(s->options->command, SLU_EXIT_LIE, "%s: took another transaction",
+                             s->options->urls.at[s->options->urls.current]);
             slu_tracked_end(row, SLU_FATE_REFUSED, "other_id");
             continue;
         }
@@ -398,7 +396,7 @@ static void reconnect(struct submitter *s, bool first)
     char why[256];
     if (s->session) {
         slu_session_reason(s->session, why, sizeof why);
-        slu_complain("submit", 0, "connection lost: %s", *why ? why : "no answer");
+        slu_complain(s->options->command, 0, "connection lost: %s", *why ? why : "no answer");
         leave(s);
         if (s->input_over && s->tracker.front == s->tracker.back)
             return;
@@ -408,7 +406,7 @@ static void reconnect(struct submitter *s, bool first)
     s->answer_ms = slu_now_ms();
     if (s->session)
         return;
-    slu_complain("submit", 0, "no node: %s", why);
+    slu_complain(s->options->command, 0, "no node: %s", why);
     s->no_node = true;
 }
 
@@ -481,7 +479,7 @@ static void step(struct submitter *s)
     else
         settle(s);
     if (!slu_tracker_print(&s->tracker, stdout) && !s->broken) {
-        slu_complain("submit", 0, "standard output cannot be written");
+        slu_complain(s->options->command, 0, "standard output cannot be written");
         s->broken = true;
     }
 }
@@ -513,34 +511,21 @@ static bool prepare(struct submitter *s)
     if (!s->options->sealing.on)
         return true;
     if (slu_genesis_load(&s->genesis, s->options->genesis_path, why, sizeof why)) {
-        slu_complain("submit", 0, "--genesis: %s", why);
+        slu_complain(s->options->command, 0, "--genesis: %s", why);
         return false;
     }
     s->line_max = slu_sealing_payload_max(&s->genesis);
     return slu_sealing_use(&s->options->sealing, &s->genesis);
 }
 
-int slu_command_submit(int argc, char **argv)
+int slu_submit_lines(struct slu_submit_options *options)
 {
     static struct submitter s;
-    static struct slu_submit_options options;
-    int code;
-    for (int i = 1; i < argc; i++)
-        if (!strcmp(argv[i], "--forced"))
-            return slu_submit_forced(argc, argv);
-    options = (struct slu_submit_options){.give_up_s = 60};
-    s = (struct submitter){0};
-    if (!slu_submit_parse(argc, argv, &options, &code))
-        return code;
-    s.options = &options;
-    s.tracker.wait = options.wait;
+    if (options->forced)
+        return slu_force(options);
+    s = (struct submitter){.options = options, .tracker = {.wait = options->wait}};
     if (!prepare(&s))
         return SLU_EXIT_NOT_ALL;
-    bool standard = !strcmp(options.hex, "-");
-    s.lines.fd = standard ? STDIN_FILENO : open(options.hex, O_RDONLY | O_CLOEXEC);
-    if (s.lines.fd < 0)
-        return slu_complain("submit", SLU_EXIT_NOT_ALL, "--hex: %s: %s", options.hex,
-                            strerror(errno));
     reconnect(&s, true);
     while (s.session && !s.broken &&
            !(s.input_over && submits_open(&s) == 0 && s.tracker.front == s.tracker.back))
@@ -549,10 +534,7 @@ int slu_command_submit(int argc, char **argv)
         give_up(&s);
     slu_session_close(s.session);
     uint64_t bad = s.tracker.refused + s.tracker.not_ordered;
-    slu_hex_lines_end(&s.lines);
     slu_tracker_free(&s.tracker);
-    if (!standard)
-        close(s.lines.fd);
     return s.code                  ? s.code
            : s.broken || s.no_node ? SLU_EXIT_NO_NODE
            : bad                   ? SLU_EXIT_NOT_ALL

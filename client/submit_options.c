@@ -1,82 +1,60 @@
 #include "client/submit_options.h"
 
-#include <stdio.h>
-
 #include "base/limits.h"
 
-static const char usage[] =
-    "usage: sluice submit --node URL[,URL...] --rollup R --hex FILE|- [--wait]\n"
-    "                     [--valid-for SECONDS] [--sealed --genesis FILE]\n"
-    "\n"
-    "Submits each line of FILE (0x-hex) as a transaction and prints one JSON line for each, in "
-    "order:\n"
-    "  {\"id\",\"status\":\"accepted\"|\"refused\",\"reason\"}\n"
-    "  with --wait also \"outcome\":\"ordered\"|\"expired\"|\"dropped\"|\"unknown\", and "
-    "\"height\" and\n"
-    "  \"index\" when ordered; of sealed ones \"sealed\":true and \"unlock\".\n"
-    "Accepted means durable at that node. What a lost connection leaves without an answer is "
-    "printed\n"
-    "as refused with reason connection_lost; it may be ordered all the same.\n"
-    "\n"
-    "  --node URL,...       where to submit; the next one when it dies\n"
-    "  --rollup R           for which rollup\n"
-    "  --hex FILE|-         transactions, one per line; - is standard input\n"
-    "  --wait               wait until each accepted one has an outcome\n"
-    "  --valid-for SECONDS  how long it may take to be ordered [as long as the chain "
-    "allows]\n" SLU_SEALING_USAGE
-    "  --genesis FILE       sealed: what the committee's key is checked with\n"
-    "  --forced             through the queue that nobody can leave out: submit --forced --help\n"
-    "  --give-up S          seconds without any node until outcomes are \"unknown\" [60]\n"
-    "\n"
-    "Exit: 0 all accepted (and ordered), 1 no node, 2 some not, 3 a node gave a key that is not "
-    "the\n"
-    "committee's, or took another transaction than it was given.\n";
+#define GIVE_UP_S      60u
+#define FORCED_VALID_S 20u
 
-bool slu_submit_parse(int argc, char **argv, struct slu_submit_options *o, int *code)
+void slu_submit_options_init(struct slu_submit_options *options, const char *command)
 {
-    static const struct option longs[] = {
-        {"node", required_argument, NULL, 'n'},
-        {"rollup", required_argument, NULL, 'r'},
-        {"hex", required_argument, NULL, 'x'},
-        {"wait", no_argument, NULL, 'w'},
-        {"valid-for", required_argument, NULL, 'v'},
-        {"give-up", required_argument, NULL, 'g'},
-        {"genesis", required_argument, NULL, 'G'},
-        SLU_SEALING_OPTIONS,
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
+    *options = (struct slu_submit_options){.command = command, .sealing = {.command = command}};
+}
+
+int slu_submit_option(struct slu_submit_options *o, int option, const char *argument)
+{
     bool ok = true;
-    int option, sealing;
-    *code = SLU_EXIT_NOT_ALL;
-    while (ok && (option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        if (option == 'n')
-            ok = slu_argument_urls("submit", "--node", optarg, &o->urls);
-        else if (option == 'r')
-            o->has_rollup = ok =
-                slu_argument_number("submit", "--rollup", optarg, 1, SLU_ROLLUP_ID_MAX, &o->rollup);
-        else if (option == 'x')
-            o->hex = optarg;
-        else if (option == 'w')
-            o->wait = true;
-        else if (option == 'v')
-            ok = slu_argument_number("submit", "--valid-for", optarg, 1, SLU_WINDOW_MS_CAP / 1000u,
-                                     &o->valid_for_s);
-        else if (option == 'g')
-            ok = slu_argument_number("submit", "--give-up", optarg, 0, 1000000, &o->give_up_s);
-        else if (option == 'G')
-            o->genesis_path = optarg;
-        else if ((sealing = slu_sealing_option(&o->sealing, option, optarg)) != 0)
-            ok = sealing > 0;
-        else {
-            fputs(usage, option == 'h' ? stdout : stderr);
-            *code = option == 'h' ? SLU_EXIT_OK : SLU_EXIT_NOT_ALL;
-            return false;
-        }
+    switch (option) {
+    case 'n':
+        ok = slu_argument_urls(o->command, "--node", argument, &o->urls);
+        break;
+    case 'w':
+        o->wait = true;
+        break;
+    case 'v':
+        ok = slu_argument_number(o->command, "--valid-for", argument, 1, SLU_WINDOW_MS_CAP / 1000u,
+                                 &o->valid_for_s);
+        break;
+    case 'g':
+        ok = slu_argument_number(o->command, "--give-up", argument, 0, 1000000, &o->give_up_s);
+        o->has_give_up = true;
+        break;
+    case 'G':
+        o->genesis_path = argument;
+        break;
+    case 'f':
+        o->forced = true;
+        break;
+    case 'q':
+        ok =
+            slu_argument_number(o->command, "--receipts", argument, 1, SLU_NODES_MAX, &o->receipts);
+        break;
+    default:
+        return slu_sealing_option(&o->sealing, option, argument);
     }
-    if (ok && (optind < argc || o->urls.count == 0 || !o->has_rollup || !o->hex)) {
-        slu_complain("submit", 0, "needs --node URL, --rollup R and --hex FILE");
-        ok = false;
-    }
-    return ok && slu_sealing_complete(&o->sealing, o->genesis_path);
+    return ok ? 1 : -1;
+}
+
+bool slu_submit_complete(struct slu_submit_options *o)
+{
+    const char *bad = o->urls.count == 0            ? "needs --node URL"
+                      : o->forced && o->has_give_up ? "--give-up is not for --forced"
+                      : !o->forced && o->receipts   ? "--receipts is for --forced"
+                                                    : NULL;
+    if (bad)
+        slu_complain(o->command, 0, "%s", bad);
+    if (!o->has_give_up)
+        o->give_up_s = GIVE_UP_S;
+    if (o->forced && !o->valid_for_s)
+        o->valid_for_s = FORCED_VALID_S;
+    return !bad && slu_sealing_complete(&o->sealing, o->genesis_path);
 }

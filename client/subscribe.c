@@ -24,6 +24,8 @@ static const char usage[] =
     "  "
     "{\"height\",\"time_ms\",\"block\",\"rollup\",\"entries\":[{\"index\",\"id\",\"kind\","
     "\"payload\"}]}\n"
+    "A bundle, there for each leg's rollup, has \"legs\":[{\"rollup\",\"payload\"}] in place of a "
+    "payload.\n"
     "An entry that came through the queue of forced ones has \"forced\":true; evidence is an entry "
     "of\n"
     "rollup 0, with \"offence\", \"offender\" and \"at\". A sealed transaction is an entry of "

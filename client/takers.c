@@ -29,7 +29,7 @@ struct slu_session *slu_takers_session(struct slu_takers *t, size_t i)
         t->sessions[i] = NULL;
     } else if (t->has_chain &&
                memcmp(slu_session_chain_id32(t->sessions[i]), t->chain_id, 32) != 0) {
-        slu_complain("submit", 0, "%s: a node of another chain", t->urls.at[i]);
+        slu_complain(t->command, 0, "%s: a node of another chain", t->urls.at[i]);
         leave(t, i);
     }
     return t->sessions[i];

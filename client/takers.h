@@ -10,6 +10,7 @@
 #include "client/urls.h"
 
 struct slu_takers {
+    const char *command; /* the subcommand, for words */
     struct slu_urls urls;
     uint8_t chain_id[32]; /* with has_chain: the only chain that is talked to */
     bool has_chain, has_time;

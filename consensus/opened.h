@@ -1,10 +1,12 @@
-/* What was due at a height, once all of it is opened or void (docs/PROTOCOL.md clauses 7.9 to 7.11):
- * the OPENED record. A height without anything due has none. Reading it is for whoever serves it.
+/* What was due at a height, once all of it is opened or void (docs/PROTOCOL.md clauses 7.9
+ * to 7.11): the OPENED record. A height without anything due has none. Reading it is for whoever
+ * serves it.
  *
  *     count u32 | count x ( index u32 | id 32 | outcome u8 | rollup u64 | len u32 | opening )
  *
- * index: of the entry at this height, rising: the commitment's own, or, of what waited, one of its own
- * (consensus/order.h). outcome: slu_void, 0: opened. rollup: 0 unless opened. opening: wire/opening.h. */
+ * index: of the entry at this height, rising: the commitment's own, or, of what waited, one of its
+ * own (consensus/order.h). outcome: slu_void, 0: opened. rollup: 0 of void ones and of bundles
+ * (docs/PROTOCOL.md clause 5.4). opening: wire/opening.h. */
 #ifndef SLU_CONSENSUS_OPENED_H
 #define SLU_CONSENSUS_OPENED_H
 

@@ -6,6 +6,7 @@
 #include "consensus/keygen.h"
 #include "consensus/opener.h"
 #include "consensus/state.h"
+#include "wire/bundle.h"
 
 #define ASK_HEIGHTS 16u /* of what is far behind, in one request */
 
@@ -186,11 +187,22 @@ static void keep_opened(struct slu_due *due, const struct slu_sealed_opening *op
     due->payload_len = opening->message.payload_len;
 }
 
+/* Whether a message is for somebody: what is of rollup 0 is a bundle. */
+static enum slu_void judge(const struct slu_genesis *g, const struct slu_sealed_message *message)
+{
+    struct slu_bundle bundle;
+    if (message->rollup != 0)
+        return slu_genesis_rollup_known(g, message->rollup) ? SLU_OPENED : SLU_VOID_ROLLUP;
+    if (slu_bundle_read(&bundle, message->payload, message->payload_len))
+        return SLU_VOID_FORM;
+    return slu_bundle_known(g, &bundle) ? SLU_OPENED : SLU_VOID_ROLLUP;
+}
+
 static void settle(const struct slu_core *c, struct slu_due *due, enum slu_void outcome,
                    const struct slu_sealed_opening *opening)
 {
-    if (outcome == SLU_OPENED && !slu_genesis_rollup_known(c->g, opening->message.rollup))
-        outcome = SLU_VOID_ROLLUP;
+    if (outcome == SLU_OPENED)
+        outcome = judge(c->g, &opening->message);
     due->state = SLU_DUE_DONE;
     due->outcome = (uint8_t)outcome;
     if (outcome == SLU_OPENED)

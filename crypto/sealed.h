@@ -30,16 +30,16 @@ struct slu_sealed_checked {
 /** Why an entry has no content. Numbers are part of what is released: never renumbered. */
 enum slu_void {
     SLU_OPENED = 0,
-    SLU_VOID_TAG = 1,  /* c does not open under S */
-    SLU_VOID_SEED = 2, /* rho and M do not give this R and S */
-    SLU_VOID_FORM = 3, /* M is not a message */
+    SLU_VOID_TAG = 1,     /* c does not open under S */
+    SLU_VOID_SEED = 2,    /* rho and M do not give this R and S */
+    SLU_VOID_FORM = 3,    /* M is not a message, or what it holds for rollup 0 not a bundle */
     SLU_VOID_ROLLUP = 4,  /* a message for a rollup that the chain does not have */
     SLU_VOID_INVALID = 5, /* no valid sealing: out of the queue, past more than f liars */
 };
 
 /** M, in place. */
 struct slu_sealed_message {
-    uint64_t rollup;
+    uint64_t rollup; /* any: whether it means something is the chain's to say */
     const uint8_t *payload;
     uint32_t payload_len;
 };

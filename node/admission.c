@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire/bundle.h"
+
 #define PLACES 4096u
 #define PROBES 16u
 
@@ -140,32 +142,67 @@ static bool place_has(const struct place *p, const struct rates *rates, uint64_t
     return p != NULL && has(&p->tx, rates->tx, 1) && has(&p->bytes, rates->bytes, (double)bytes);
 }
 
-/* A bucket without limit stays as it is: full. */
-static void pay(struct place *p, const struct rates *rates, uint64_t bytes)
+/* A bucket without limit stays as it is: full. `times` -1 gives back. */
+static void pay(struct place *p, const struct rates *rates, double times, uint64_t bytes)
 {
     if (rates->tx->per_s > 0)
-        p->tx.level -= 1;
+        p->tx.level -= times;
     if (rates->bytes->per_s > 0)
-        p->bytes.level -= (double)bytes;
+        p->bytes.level -= times * (double)bytes;
+}
+
+/* All of the rollups or none. Each is paid before the next is looked up, so that its place is not
+ * taken for one that may be taken over. */
+static bool take_rollups(struct slu_admission_control *c, const uint64_t *rollups, size_t count,
+                         uint64_t bytes, uint64_t now_us)
+{
+    struct place *paid[SLU_BUNDLE_LEGS_MAX];
+    const struct rates *rates = &c->rollups.rates;
+    for (size_t i = 0; i < count; i++) {
+        paid[i] = take_place(&c->rollups, rollups[i], rate_share(c->genesis, rollups[i]), now_us);
+        if (place_has(paid[i], rates, bytes)) {
+            pay(paid[i], rates, 1, bytes);
+            continue;
+        }
+        while (i-- > 0)
+            pay(paid[i], rates, -1, bytes);
+        return false;
+    }
+    return true;
+}
+
+static bool take_sealed(struct slu_admission_control *c, uint64_t bytes, uint64_t now_us)
+{
+    refill_place(&c->sealed, &c->sealed_rates, now_us);
+    if (!place_has(&c->sealed, &c->sealed_rates, bytes))
+        return false;
+    pay(&c->sealed, &c->sealed_rates, 1, bytes);
+    return true;
+}
+
+/* What it is for, as far as can be seen; 0: it is sealed. */
+static size_t rollups_of(const struct slu_tx *tx, uint64_t rollups[SLU_BUNDLE_LEGS_MAX])
+{
+    struct slu_bundle bundle;
+    rollups[0] = tx->rollup;
+    if (tx->kind == SLU_TX_BUNDLE && slu_bundle_read(&bundle, tx->body, tx->body_len) == 0)
+        return slu_bundle_rollups(&bundle, rollups);
+    return tx->rollup != 0;
 }
 
 const char *slu_admission_take(struct slu_admission_control *control, uint64_t address,
-                               uint64_t rollup, uint64_t bytes, uint64_t now_us)
+                               const struct slu_tx *tx, uint64_t now_us)
 {
-    bool sealed = rollup == 0;
+    uint64_t rollups[SLU_BUNDLE_LEGS_MAX], bytes = tx->bytes_len;
+    size_t count = rollups_of(tx, rollups);
     struct place *client = take_place(&control->clients, address, 1, now_us);
     if (!place_has(client, &control->clients.rates, bytes))
         return "rate_client";
-    struct place *named = &control->sealed;
-    const struct rates *rates = sealed ? &control->sealed_rates : &control->rollups.rates;
-    if (sealed)
-        refill_place(named, rates, now_us);
-    else
-        named = take_place(&control->rollups, rollup, rate_share(control->genesis, rollup), now_us);
-    if (!place_has(named, rates, bytes))
-        return sealed ? "rate_sealed" : "rate_rollup";
-    pay(client, &control->clients.rates, bytes);
-    pay(named, rates, bytes);
+    if (count == 0 && !take_sealed(control, bytes, now_us))
+        return "rate_sealed";
+    if (!take_rollups(control, rollups, count, bytes, now_us))
+        return "rate_rollup";
+    pay(client, &control->clients.rates, 1, bytes);
     return NULL;
 }
 

@@ -4,7 +4,8 @@
  *
  * kind: the envelope's, + SLU_ENTRY_FORCED when it came out of the queue; or one of those below,
  * which no envelope has. What a sealed entry contained follows as an entry of its own, of the
- * rollup inside, under the id that was ordered (docs/PROTOCOL.md clause 7.11). */
+ * rollup inside, under the id that was ordered (docs/PROTOCOL.md clause 7.11). A bundle, sealed or
+ * not, is of rollup 0 and goes whole to the readers of each leg's rollup (clause 5.4). */
 #ifndef SLU_NODE_ENTRY_H
 #define SLU_NODE_ENTRY_H
 
@@ -29,5 +30,9 @@ static inline void slu_entry_head_write(struct slu_writer *w, uint32_t index, ui
     slu_write_u8(w, kind);
     slu_write_u32(w, len);
 }
+
+/** Whether readers of `rollup` (not 0) get an entry that is of `of`. */
+bool slu_entry_is_for(uint64_t rollup, uint64_t of, uint8_t kind, const uint8_t *payload,
+                      size_t len);
 
 #endif

@@ -6,6 +6,7 @@
 #include "consensus/opened.h"
 #include "node/entry.h"
 #include "sluice/error.h"
+#include "wire/bundle.h"
 #include "wire/opening.h"
 
 struct slu_openings {
@@ -36,6 +37,15 @@ void slu_openings_free(struct slu_openings *openings)
     free(openings);
 }
 
+/* Void ones are of no rollup; what was opened for none is a bundle. */
+static bool is_of(uint64_t rollup, bool opened, const struct slu_opening *opening)
+{
+    struct slu_bundle bundle;
+    if (!opened || rollup != 0)
+        return opened ? rollup <= SLU_ROLLUP_ID_MAX : rollup == 0;
+    return slu_bundle_read(&bundle, opening->payload, opening->payload_len) == 0;
+}
+
 /* Whether what was opened is what was due. */
 static bool answers(const struct slu_opened *item, const struct slu_delivered_due *due)
 {
@@ -45,9 +55,7 @@ static bool answers(const struct slu_opened *item, const struct slu_delivered_du
         item->outcome > SLU_VOID_INVALID ||
         slu_opening_read(&opening, item->opening, item->opening_len, opened) != 0)
         return false;
-    bool rollup_ok =
-        opened ? item->rollup >= 1 && item->rollup <= SLU_ROLLUP_ID_MAX : item->rollup == 0;
-    return rollup_ok && opening.height == due->ordered_height &&
+    return is_of(item->rollup, opened, &opening) && opening.height == due->ordered_height &&
            opening.index == due->ordered_index;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "node/clock.h"
+#include "node/entry.h"
 #include "node/height.h"
 #include "node/ring.h"
 #include "sluice/error.h"
@@ -83,16 +84,19 @@ static void end_well(struct slu_stream *s, struct reader *r)
     reader_end(s, r);
 }
 
-/* The rollup of the entry at `at`, and its length. */
-static uint64_t entry_rollup(const uint8_t *at, size_t left, size_t *len)
+/* Whether readers of `rollup` get the entry at `at`, and its length. */
+static bool is_wanted(uint64_t rollup, const uint8_t *at, size_t left, size_t *len)
 {
     struct slu_reader r = slu_reader_of(at, left);
     slu_read_u32(&r);
-    uint64_t rollup = slu_read_u64(&r);
-    slu_read_bytes(&r, 33);
-    *len = SLU_ENTRY_HEAD_BYTES + slu_read_u32(&r);
-    SLU_CHECK(!r.failed && *len <= left); /* node/height made it */
-    return rollup;
+    uint64_t of = slu_read_u64(&r);
+    slu_read_bytes(&r, 32);
+    uint8_t kind = slu_read_u8(&r);
+    uint32_t payload_len = slu_read_u32(&r);
+    const uint8_t *payload = slu_read_bytes(&r, payload_len);
+    SLU_CHECK(!r.failed); /* node/height made it */
+    *len = SLU_ENTRY_HEAD_BYTES + (size_t)payload_len;
+    return rollup == 0 || slu_entry_is_for(rollup, of, kind, payload, payload_len);
 }
 
 /* Copies matching entries of a chunk; false when the part is full before the chunk's end. */
@@ -108,8 +112,7 @@ static bool take_entries(struct reader *r, const struct slu_chunk *chunk, uint8_
     while (r->offset < chunk->len) {
         size_t len;
         const uint8_t *at = chunk->bytes + r->offset;
-        uint64_t rollup = entry_rollup(at, chunk->len - r->offset, &len);
-        if (r->rollup == 0 || rollup == r->rollup) {
+        if (is_wanted(r->rollup, at, chunk->len - r->offset, &len)) {
             if (*out_len > 0 && *out_len + len > SLU_PART_BYTES)
                 return false;
             memcpy(out + *out_len, at, len);

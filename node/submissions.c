@@ -191,7 +191,7 @@ static const char *check(const struct slu_genesis *g, const Slu__Client__Submit 
         uint32_t len = (uint32_t)submit->payloads[i].len; /* of a frame */
         *tx = (struct slu_tx){.rollup = submit->rollup,
                               .valid_until_ms = until,
-                              .kind = SLU_TX_PLAIN,
+                              .kind = submit->rollup == 0 ? SLU_TX_BUNDLE : SLU_TX_PLAIN,
                               .body = submit->payloads[i].data,
                               .body_len = len,
                               .bytes_len = SLU_TX_HEAD_BYTES + len};
@@ -217,8 +217,7 @@ static uint32_t make_envelopes(struct slu_submissions *s, const struct slu_clien
         if (reason == NULL && turned_away)
             reason = "rate_client";
         if (reason == NULL)
-            reason =
-                slu_admission_take(s->admission, client->address, tx.rollup, tx.bytes_len, now_us);
+            reason = slu_admission_take(s->admission, client->address, &tx, now_us);
         results[i].reason = reason;
         results[i].asked = reason == NULL;
         if (reason != NULL)

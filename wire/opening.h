@@ -1,10 +1,12 @@
-/* An opening as readers get it (docs/PROTOCOL.md clause 7.11): what a sealed entry contained, with all
- * that is needed to seal it again, so that anybody can check it against the id that was ordered.
+/* An opening as readers get it (docs/PROTOCOL.md clause 7.11): what a sealed entry contained, with
+ * all that is needed to seal it again, so that anybody can check it against the id that was
+ * ordered.
  *
  *     height u64 | index u32 |                                  where its commitment was ordered
  *     key_id 32 | unlock kind u8 | unlock u64 | valid_until u64 | e 16 | z 32 | rho 32 | payload
  *
- * Of a void entry there is only the first line. The rollup travels beside it. */
+ * Of a void entry there is only the first line. The rollup travels beside it: 0 of a bundle, whose
+ * body the payload is then. */
 #ifndef SLU_WIRE_OPENING_H
 #define SLU_WIRE_OPENING_H
 

@@ -2,6 +2,7 @@
 
 #include "crypto/hash.h"
 #include "crypto/sealed.h"
+#include "wire/bundle.h"
 
 #define GRID_MS  1000u
 #define SLACK_MS 2000u /* of the dedup window that valid_for 0 leaves */
@@ -39,6 +40,8 @@ const char *slu_drop_name(enum slu_drop drop)
         return "sealed_only";
     case SLU_DROP_LANE_SEALING:
         return "lane_sealing";
+    case SLU_DROP_BUNDLE:
+        return "bundle";
     case SLU_DROP_COUNT:
         break;
     }
@@ -91,12 +94,27 @@ void slu_tx_id(uint8_t id32[32], const struct slu_genesis *genesis, const struct
     slu_tx_id_of(id32, genesis->chain_id, tx->bytes, tx->bytes_len);
 }
 
-static enum slu_drop check_plain(const struct slu_genesis *g, const struct slu_tx *tx)
+/* Whether a rollup takes what everybody can read. */
+static enum slu_drop check_rollup(const struct slu_genesis *g, uint64_t rollup)
 {
-    if (!slu_genesis_rollup_known(g, tx->rollup))
+    if (!slu_genesis_rollup_known(g, rollup))
         return SLU_DROP_ROLLUP;
-    const struct slu_genesis_rollup *row = slu_genesis_rollup(g, tx->rollup);
+    const struct slu_genesis_rollup *row = slu_genesis_rollup(g, rollup);
     return row && row->sealed_only ? SLU_DROP_SEALED_ONLY : SLU_DROP_NONE;
+}
+
+/* The first leg that is not good speaks for the whole. */
+static enum slu_drop check_bundle(const struct slu_genesis *g, const struct slu_tx *tx)
+{
+    struct slu_bundle bundle;
+    enum slu_drop drop = SLU_DROP_NONE;
+    if (tx->rollup != 0)
+        return SLU_DROP_ROLLUP;
+    if (slu_bundle_read(&bundle, tx->body, tx->body_len))
+        return SLU_DROP_BUNDLE;
+    for (size_t i = 0; i < bundle.count && drop == SLU_DROP_NONE; i++)
+        drop = check_rollup(g, bundle.legs[i].rollup);
+    return drop;
 }
 
 static enum slu_drop check_sealed(const struct slu_genesis *g, const struct slu_tx *tx,
@@ -113,15 +131,23 @@ static enum slu_drop check_sealed(const struct slu_genesis *g, const struct slu_
     return too_far ? SLU_DROP_UNLOCK : SLU_DROP_NONE;
 }
 
+static enum slu_drop check_kind(const struct slu_genesis *g, const struct slu_tx *tx,
+                                uint64_t now_ms)
+{
+    if (tx->kind == SLU_TX_PLAIN)
+        return check_rollup(g, tx->rollup);
+    if (tx->kind == SLU_TX_BUNDLE)
+        return check_bundle(g, tx);
+    return tx->kind == SLU_TX_SEALED && g->params.sealing ? check_sealed(g, tx, now_ms)
+                                                          : SLU_DROP_KIND;
+}
+
 enum slu_drop slu_tx_check(const struct slu_genesis *genesis, const struct slu_tx *tx,
                            uint64_t now_ms)
 {
-    bool sealed = tx->kind == SLU_TX_SEALED && genesis->params.sealing;
     if (tx->bytes_len > genesis->params.tx_bytes_max || tx->body_len == 0)
         return SLU_DROP_SIZE;
-    if (tx->kind != SLU_TX_PLAIN && !sealed)
-        return SLU_DROP_KIND;
-    enum slu_drop drop = sealed ? check_sealed(genesis, tx, now_ms) : check_plain(genesis, tx);
+    enum slu_drop drop = check_kind(genesis, tx, now_ms);
     if (drop != SLU_DROP_NONE)
         return drop;
     if (tx->valid_until_ms < now_ms)

@@ -57,14 +57,14 @@ SLU_MUST_USE int slu_seal_key_certified(struct slu_seal_key *key, const struct s
 /** How long the envelope of a payload will be; 0: the payload is too long. */
 size_t slu_seal_envelope_bytes(size_t payload_len);
 
-/** Seals `payload` for `rollup` into a complete envelope, `*len` bytes of `cap`, and gives its id:
- * what nodes take as any other envelope, forced too. `unlock` is a height or a stream time in ms, 0
- * with SLU_UNLOCK_NONE; how far ahead it may be is the chain's `unlock_horizon_ms`.
- * `valid_until_ms`: stream time after which it is not ordered any more, at most the chain's
- * `dedup_window_ms` ahead. Draws fresh randomness: sealed twice is two transactions, so whoever
- * sends it again sends the same envelope again. Errors, after which the envelope is zero: LIMIT
- * (the payload is too long; `cap` is too small), MALFORMED (a rollup outside 1..2^53-1, an unknown
- * unlock, a key that is none). */
+/** Seals `payload` for `rollup`, or for rollup 0 a bundle's body (sluice/bundle.h), into a complete
+ * envelope, `*len` bytes of `cap`, and gives its id: what nodes take as any other envelope, forced
+ * too. `unlock` is a height or a stream time in ms, 0 with SLU_UNLOCK_NONE; how far ahead it may be
+ * is the chain's `unlock_horizon_ms`. `valid_until_ms`: stream time after which it is not ordered
+ * any more, at most the chain's `dedup_window_ms` ahead. Draws fresh randomness: sealed twice is
+ * two transactions, so whoever sends it again sends the same envelope again. Errors, after which
+ * the envelope is zero: LIMIT (the payload is too long; `cap` is too small), MALFORMED (a rollup
+ * above 2^53-1, or 0 and no bundle; an unknown unlock, a key that is none). */
 SLU_MUST_USE int slu_seal_envelope(uint8_t *envelope, size_t cap, size_t *len, uint8_t id32[32],
                                    const struct slu_seal_key *key, enum slu_unlock unlock_kind,
                                    uint64_t unlock, uint64_t valid_until_ms, uint64_t rollup,
@@ -77,7 +77,7 @@ struct slu_seal_opening {
     uint64_t unlock;
     uint64_t valid_until_ms;
     uint8_t e[16], z[32], rho[32];
-    uint64_t rollup;
+    uint64_t rollup; /* 0: the payload is a bundle's body (sluice/bundle.h) */
     const uint8_t *payload;
     size_t payload_len;
 };

@@ -196,6 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     sim_plan_quiet(&plan, size ? data[0] : 0, 4);
     plan.faultless = false;
+    plan.bundle_permille = 300;
     plan.roles[LIAR] = SIM_SILENT;
     plan.tear_permille = 500;
     plan.lost_forget_permille = 500;

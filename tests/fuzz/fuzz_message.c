@@ -1,11 +1,14 @@
-/* Every message kind: what decodes must encode to the same bytes and decode again to the same.
+/* Every message kind: what decodes must encode to the same bytes and decode again to the same; so
+ * must bundles among the transactions that batches and relays carry.
  *
  *     input: kind u8 | payload length u16 | body | payload (the input's last bytes) */
 #include <string.h>
 
 #include "base/check.h"
 #include "tests/sim/plan.h"
+#include "wire/bundle.h"
 #include "wire/message.h"
+#include "wire/tx.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,6 +31,26 @@ static void patch_batch(const struct slu_genesis *g, uint8_t *body, size_t body_
     slu_payload_digest(body + digest_at, g, payload, payload_len);
     struct slu_writer w = slu_writer_of(body + length_at, 4);
     slu_write_u32(&w, (uint32_t)payload_len);
+}
+
+static void check_bundles(const struct slu_genesis *g, const uint8_t *envelopes, size_t len)
+{
+    static uint8_t again[1 << 16];
+    struct slu_reader r = slu_reader_of(envelopes, len);
+    struct slu_bundle bundle;
+    struct slu_tx tx;
+    while (slu_reader_left(&r) > 0 && slu_tx_read(&r, &tx)) {
+        size_t again_len;
+        enum slu_drop drop = slu_tx_check(g, &tx, tx.valid_until_ms);
+        bool formed = slu_bundle_read(&bundle, tx.body, tx.body_len) == 0;
+        SLU_CHECK(drop != SLU_DROP_NONE || tx.kind != SLU_TX_BUNDLE ||
+                  (formed && tx.rollup == 0 && slu_bundle_known(g, &bundle)));
+        SLU_CHECK(formed || (drop != SLU_DROP_NONE && bundle.count == 0) ||
+                  tx.kind != SLU_TX_BUNDLE);
+        if (formed && slu_bundle_known(g, &bundle))
+            SLU_CHECK(!slu_bundle_body(again, sizeof again, &again_len, &bundle) &&
+                      again_len == tx.body_len && !memcmp(again, tx.body, again_len));
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -60,5 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     SLU_CHECK(!slu_message_read(&second, &genesis, kind, encoded, body_len, payload, payload_len));
     struct slu_verifier verifier = {.verify = accept_all};
     SLU_CHECK(!slu_message_verify(&first, &genesis, &verifier));
+    if (kind == SLU_MSG_BATCH || kind == SLU_MSG_RELAY)
+        check_bundles(&genesis, payload, payload_len);
     return 0;
 }

@@ -52,7 +52,7 @@ def check_history(node, history):
             faults.append(f"node {node}: indexes of height {height} have a hole: {indexes}")
         for entry in record["entries"]:
             for key in ((entry["id"], entry["kind"] in OPENINGS),
-                        (entry_rollup(record, entry), entry.get("payload", entry["id"]))):
+                        (entry_rollup(record, entry), content(entry) or entry["id"])):
                 if key in seen:
                     faults.append(f"node {node}: {entry['id']} at height {height} came at {seen[key]} already")
                     break
@@ -99,7 +99,7 @@ def compare_opening(record, entry, ordered_at, commitment):
         faults.append(f"{entry['id']} is opened at height {height}, before its unlock {commitment['unlock']}")
     if entry["kind"] == "opened" and entry["unlock"] != commitment["unlock"]:
         faults.append(f"{entry['id']} was to be unlocked at {commitment['unlock']}, its opening says {entry['unlock']}")
-    if entry["kind"] == "opened" and entry["payload"][2:] in commitment["payload"]:
+    if entry["kind"] == "opened" and any(text[2:] in commitment["payload"] for text in payloads(entry)):
         faults.append(f"the payload of {entry['id']} stands in its commitment")
     return faults
 
@@ -141,7 +141,7 @@ def check_journal(history, journal, foreign):
                 continue
             if entry["kind"] in OPENINGS:
                 height, index = entry["ordered"]["height"], entry["ordered"]["index"]
-            places[entry["id"]] = (height, index, rollup, entry.get("payload", entry["kind"]))
+            places[entry["id"]] = (height, index, rollup, content(entry) or entry["kind"])
     submitted = {(s.rollup, s.payload) for s in journal}
     for s in journal:
         place = places.get(s.id) if s.id else None
@@ -158,6 +158,23 @@ def check_journal(history, journal, foreign):
         if rollup not in foreign and (rollup, payload) not in submitted:
             faults.append(f"{id} at height {height} was never submitted")
     return faults
+
+
+def payloads(entry):
+    """The payload of an entry, or those of a bundle's legs."""
+    return [leg["payload"] for leg in entry["legs"]] if "legs" in entry else [entry["payload"]]
+
+
+def legs_text(legs):
+    """A bundle's legs, [(rollup, 0x-hex)], as the payload of its Submission, which is for rollup 0."""
+    return " ".join(f"{rollup}:{payload}" for rollup, payload in legs)
+
+
+def content(entry):
+    """What was submitted; None when the entry has none."""
+    if "legs" in entry:
+        return legs_text((leg["rollup"], leg["payload"]) for leg in entry["legs"])
+    return entry.get("payload")
 
 
 def entry_rollup(record, entry):

@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/bundle.h"
 #include "tests/sim/inbox.h"
 #include "tests/sim/sealed.h"
 #include "tests/sim/sim.h"
 
 #define RECENT_MAX 64u
+#define BUNDLE_ODD 300u /* permille */
 
 struct accepted {
     uint16_t node;
@@ -97,7 +99,12 @@ static void write_tx(struct sim *sim, struct slu_writer *w, uint64_t stream_ms)
     client->next_tx++;
     memset(body, (int)(client->next_tx & 255), sizeof body);
     memcpy(body, &client->next_tx, 8);
-    slu_tx_write(w, rollup, until, kind, body, len);
+    if (sim_rng_chance(&sim->bundle_rng, sim->plan.bundle_permille))
+        sim_bundle_write(&sim->bundle_rng, w, until,
+                         sim->genesis.params.tx_bytes_max - SLU_TX_HEAD_BYTES, client->next_tx,
+                         BUNDLE_ODD);
+    else
+        slu_tx_write(w, rollup, until, kind, body, len);
     uint32_t slot = client->recent_count++ % RECENT_MAX;
     client->recent[slot].len = (uint32_t)(w->at - at);
     memcpy(client->recent[slot].bytes, at, client->recent[slot].len);

@@ -1,6 +1,7 @@
 /* What a Byzantine node without a core does to the inbox. */
 #include <string.h>
 
+#include "tests/sim/bundle.h"
 #include "tests/sim/byz.h"
 #include "tests/sim/inbox.h"
 #include "tests/sim/sealed.h"
@@ -25,6 +26,13 @@ static void take_one(struct sim *sim, uint16_t node, struct slu_message *m,
     slu_tx_write(&w, 1,
                  named->time_ms + sim_rng_below(rng(sim), sim->genesis.params.dedup_window_ms),
                  SLU_TX_PLAIN, body, sim_rng_u32(rng(sim), 8, sizeof body));
+    if (sim_rng_chance(&sim->bundle_rng, sim->plan.bundle_permille)) {
+        w = slu_writer_of(envelope, sizeof envelope);
+        sim_bundle_write(&sim->bundle_rng, &w,
+                         named->time_ms +
+                             sim_rng_below(rng(sim), sim->genesis.params.dedup_window_ms),
+                         SIM_BUNDLE_MIN + 100, sim->byz->made | UINT64_C(0xb2) << 56, 600);
+    }
     if (sim->sealed->key_count && sim->sealed->count < 400 && sim_rng_chance(rng(sim), 200)) {
         const struct sealed_item *item =
             sealed_draw(sim, rng(sim), named->height, named->time_ms, false);

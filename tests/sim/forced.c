@@ -3,8 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/bundle.h"
 #include "tests/sim/inbox.h"
 #include "tests/sim/sim.h"
+
+#define BUNDLE_TAG (UINT64_C(0xf0) << 56) /* forced bundles are no lane's */
+#define BUNDLE_ODD 200u                   /* permille */
 
 struct forced_tx {
     uint8_t id[32];
@@ -99,6 +103,11 @@ void forced_load(struct sim *sim, struct sim_node *node)
     body[8] = 0xf0;
     struct slu_writer w = slu_writer_of(envelope, sizeof envelope);
     slu_tx_write(&w, sim_rng_chance(r, 20) ? 99 : 1, until, SLU_TX_PLAIN, body, len);
+    if (sim_rng_chance(&sim->bundle_rng, sim->plan.bundle_permille)) {
+        w = slu_writer_of(envelope, sizeof envelope);
+        sim_bundle_write(&sim->bundle_rng, &w, until, cap, sim->forced->made | BUNDLE_TAG,
+                         BUNDLE_ODD);
+    }
     SLU_CHECK(!w.failed);
     struct slu_tx tx;
     struct slu_reader reader = slu_reader_of(envelope, slu_writer_len(&w));

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "consensus/order.h"
+#include "tests/sim/bundle.h"
+#include "tests/sim/inbox.h"
 #include "tests/sim/oracle_sealed.h"
 #include "tests/sim/sim.h"
 
@@ -113,10 +115,15 @@ static uint8_t judge_form(const struct slu_genesis *g, const struct slu_tx *tx, 
     bool is_sealed = p->sealing && tx->kind == SLU_TX_SEALED;
     if (tx->body_len == 0 || tx->bytes_len > p->tx_bytes_max)
         return SLU_DROP_SIZE;
-    if (tx->kind != SLU_TX_PLAIN && !is_sealed)
+    if (tx->kind != SLU_TX_PLAIN && tx->kind != SLU_TX_BUNDLE && !is_sealed)
         return SLU_DROP_KIND;
-    if (is_sealed ? tx->rollup != 0 : !slu_genesis_rollup_known(g, tx->rollup))
+    bool hidden = is_sealed || tx->kind == SLU_TX_BUNDLE; /* what it is for stands inside */
+    if (hidden ? tx->rollup != 0 : !slu_genesis_rollup_known(g, tx->rollup))
         return SLU_DROP_ROLLUP;
+    uint8_t bundle = tx->kind == SLU_TX_BUNDLE ? sim_bundle_judge(g, tx->body, tx->body_len, false)
+                                               : SLU_DROP_NONE;
+    if (bundle)
+        return bundle;
     if (is_sealed && slu_sealed_read(&sealed, tx->body, tx->body_len, tx->valid_until_ms))
         return SLU_DROP_SEALING;
     if (is_sealed && sealed.label.unlock_kind == SLU_UNLOCK_TIME && sealed.label.unlock > time_ms &&
@@ -183,6 +190,21 @@ static void enqueue(struct oracle *oracle, const struct slu_block *block,
     sim_table_put(&oracle->queued_at, tuple->id, oracle->queued_count++);
 }
 
+/* What comes out of the queue was looked at by an honest holder. */
+static void check_content(struct oracle *oracle, const struct slu_inbox_tuple *tuple)
+{
+    const struct world_item *item = world_item(&oracle->sim->world, tuple);
+    struct slu_reader r = slu_reader_of(item->content, item->content ? tuple->bytes : 0);
+    struct slu_tx tx;
+    if (!item->content || !slu_tx_read(&r, &tx))
+        return;
+    uint8_t drop = judge_form(&oracle->sim->genesis, &tx, tx.valid_until_ms);
+    if (drop && drop != SLU_DROP_UNLOCK)
+        sim_violation(oracle->sim, 11, "what is dropped as %s in a lane came out of the queue",
+                      slu_drop_name((enum slu_drop)drop));
+    oracle->sim->result.counts[SIM_N_BUNDLES_FORCED] += tx.kind == SLU_TX_BUNDLE;
+}
+
 /* Evidence that this block queued, then what is due (invariant 11: at the height fixed for it). */
 static void expect_inbox(struct oracle *oracle, const struct slu_block *parent,
                          const struct slu_block *block, struct expected *out)
@@ -205,6 +227,8 @@ static void expect_inbox(struct oracle *oracle, const struct slu_block *parent,
             !oracle_sealed_keeps(oracle, t.bytes))
             outcome = SLU_DROP_CALENDAR_FULL;
         expect_item(oracle, out, block->height, &t, outcome);
+        if (!outcome && t.kind == SLU_INBOX_FORCED)
+            check_content(oracle, &t);
     }
     for (uint32_t i = 0, index = 0; i < out->inbox_count; i++) {
         const struct slu_delivered_inbox *item = &out->inbox[i];
@@ -218,6 +242,12 @@ static void note_drop(struct expected *out, uint32_t batch, uint32_t tx, uint8_t
 {
     out->drops = sim_grow(out->drops, &out->drop_cap, out->drop_count, sizeof *out->drops);
     out->drops[out->drop_count++] = (struct slu_delivered_drop){batch, tx, reason};
+}
+
+/* A bundle's own fault. */
+static bool is_inside(uint8_t drop)
+{
+    return drop == SLU_DROP_BUNDLE || drop == SLU_DROP_ROLLUP || drop == SLU_DROP_SEALED_ONLY;
 }
 
 static void expect_batch(struct oracle *oracle, const struct slu_block *block, struct expected *out,
@@ -235,6 +265,8 @@ static void expect_batch(struct oracle *oracle, const struct slu_block *block, s
             note_drop(out, index, i, drop);
             oracle->dropped++;
         }
+        if (tx.kind == SLU_TX_BUNDLE && (!drop || is_inside(drop)))
+            oracle->sim->result.counts[drop ? SIM_N_BUNDLES_BAD : SIM_N_BUNDLES]++;
         if (drop != SLU_DROP_DUPLICATE)
             note_outcome(oracle, id, block->height, out->entries, drop);
         if (!drop) {

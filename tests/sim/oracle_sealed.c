@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/bundle.h"
 #include "wire/opening.h"
 
 /* One that was ordered and is not due yet, or had no room. */
@@ -163,7 +164,7 @@ void oracle_sealed_forced(struct oracle *oracle, const uint8_t id32[32], uint32_
 {
     const struct sealed_item *item = sealed_find(oracle->sim, id32);
     struct slu_sealed sealed;
-    if (!item || item->kind > SEALED_ROLLUP) {
+    if (!item || item->kind > SEALED_BUNDLE) {
         sim_violation(oracle->sim, 11, "an unproven sealing came out of the queue at height %lu",
                       oracle->sealed->height);
         return;
@@ -253,7 +254,7 @@ uint8_t oracle_sealed_judge(struct oracle *oracle, uint16_t lane, const struct s
         return SLU_DROP_CALENDAR_FULL;
     const struct sealed_item *item = sealed_find(oracle->sim, id32);
     bool lied = s->liars >> lane & 1;
-    if (lied || !item || item->kind > SEALED_ROLLUP) {
+    if (lied || !item || item->kind > SEALED_BUNDLE) {
         s->spent[queue] = before;
         s->liars |= UINT64_C(1) << lane;
         if (sim_is_honest(oracle->sim, lane))
@@ -271,6 +272,14 @@ uint8_t oracle_sealed_judge(struct oracle *oracle, uint16_t lane, const struct s
 
 /* ---- openings ---- */
 
+static uint8_t outcome_of_bundle(const struct oracle *oracle, const struct sealed_item *item)
+{
+    uint8_t drop = sim_bundle_judge(&oracle->sim->genesis, item->payload, item->payload_len, true);
+    return drop == SLU_DROP_NONE     ? SLU_OPENED
+           : drop == SLU_DROP_BUNDLE ? SLU_VOID_FORM
+                                     : SLU_VOID_ROLLUP;
+}
+
 static uint8_t outcome_of(const struct oracle *oracle, const struct sealed_item *item)
 {
     switch (item->kind) {
@@ -282,6 +291,8 @@ static uint8_t outcome_of(const struct oracle *oracle, const struct sealed_item 
         return SLU_VOID_FORM;
     case SEALED_ROLLUP:
         return oracle->sim->genesis.open_rollups ? SLU_OPENED : SLU_VOID_ROLLUP;
+    case SEALED_BUNDLE:
+        return outcome_of_bundle(oracle, item);
     case SEALED_GOOD:
     case SEALED_UNPROVEN:
     case SEALED_NO_KEY:
@@ -336,8 +347,11 @@ void oracle_sealed_end(struct oracle *oracle, struct oracle_height *height)
     slu_write_u32(&w, s->due_count);
     for (uint32_t i = 0; i < s->due_count; i++) {
         write_opened(&w, oracle, &s->dues[i]);
-        bool opened = !outcome_of(oracle, sealed_find(oracle->sim, s->dues[i].id));
+        const struct sealed_item *item = sealed_find(oracle->sim, s->dues[i].id);
+        bool opened = !outcome_of(oracle, item);
         counts[opened ? SIM_N_OPENED : SIM_N_VOID]++;
+        if (item->kind == SEALED_BUNDLE)
+            counts[opened ? SIM_N_BUNDLES_OPENED : SIM_N_BUNDLES_BAD]++;
         counts[SIM_N_ON_THE_DOT] += s->dues[i].on_the_dot;
     }
     SLU_CHECK(!w.failed);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "tests/sim/bundle.h"
 #include "tests/sim/seal_keys.h"
 #include "wire/vote.h"
 
@@ -318,6 +319,14 @@ static void draw_sealed(struct sim_plan *plan)
     draw_share_deviants(plan, &r);
 }
 
+/* In most runs. */
+static void draw_bundles(struct sim_plan *plan)
+{
+    static const uint32_t often[] = {0, 50, 200, 500};
+    struct sim_rng r = sim_rng_of(plan->seed ^ UINT64_C(0xb0d1), plan->n);
+    plan->bundle_permille = often[sim_rng_below(&r, 4)];
+}
+
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed, uint16_t n)
 {
     struct sim_rng r = sim_rng_of(seed, n);
@@ -352,6 +361,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed, uint16_t n)
     plan->run_until_ms = plan->load_until_ms + sim_rng_range(&r, 100, 600);
     plan->give_up_ms = plan->run_until_ms + 3 * sim_plan_patience_ms(plan);
     draw_sealed(plan);
+    draw_bundles(plan);
 }
 
 uint64_t sim_plan_patience_ms(const struct sim_plan *plan)
@@ -378,13 +388,15 @@ void sim_plan_genesis(const struct sim_plan *plan, struct slu_genesis *genesis)
         snprintf(genesis->nodes[i].address, sizeof genesis->nodes[i].address, "sim://%u", i);
     }
     sim_seal_keys(genesis);
-    static const uint64_t ids[] = {1, 2, 7};
-    for (uint16_t i = 0; i < 3; i++) {
-        genesis->rollups[i].id = ids[i];
-        snprintf(genesis->rollups[i].name, sizeof genesis->rollups[i].name, "rollup-%u", i);
-        genesis->rollups[i].rate_share = 1;
+    static const uint64_t ids[] = {1, 2, SIM_STRICT_ROLLUP, 7};
+    for (uint16_t i = 0; i < 4; i++) {
+        struct slu_genesis_rollup *row = &genesis->rollups[genesis->rollup_count];
+        bool strict = ids[i] == SIM_STRICT_ROLLUP;
+        if (strict && !plan->bundle_permille)
+            continue;
+        *row = (struct slu_genesis_rollup){.id = ids[i], .sealed_only = strict, .rate_share = 1};
+        snprintf(row->name, sizeof row->name, "rollup-%u", genesis->rollup_count++);
     }
-    genesis->rollup_count = 3;
     genesis->open_rollups = plan->open_rollups;
     genesis->params = plan->params;
     char why[200];

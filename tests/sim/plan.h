@@ -105,6 +105,8 @@ struct sim_plan {
     uint32_t sealed_burst;    /* ... so many of them at once */
     uint32_t sealed_max;      /* all of them in a run */
     uint32_t sealed_forced_permille; /* of them are forced */
+    uint32_t bundle_permille; /* of plain, forced and sealed transactions are bundles; 0: the chain
+                               * has no rollup that takes sealed ones only */
     uint32_t burst_max;    /* events in one turn */
 
     uint64_t calm_ms;

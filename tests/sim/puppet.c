@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/bundle.h"
 #include "tests/sim/byz.h"
 #include "tests/sim/sealed.h"
 
@@ -56,6 +57,11 @@ static void make_batch(struct sim *sim, uint16_t node, struct slu_message *m, ui
         byz->made++;
         memcpy(body + 4, &byz->made, 4);
         uint64_t until = sim->genesis.created_ms + sim->now_ms + sim_rng_below(rng(sim), 4000);
+        if (sim_rng_chance(&sim->bundle_rng, sim->plan.bundle_permille)) {
+            sim_bundle_write(&sim->bundle_rng, &w, until, SIM_BUNDLE_MIN + 100,
+                             byz->made | UINT64_C(0xb1) << 56, 600);
+            continue;
+        }
         slu_tx_write(&w, sim_rng_below(rng(sim), 4), until, sim_rng_chance(rng(sim), 900) ? 0 : 1,
                      body, sim_rng_u32(rng(sim), 8, 64));
     }

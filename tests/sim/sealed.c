@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/bundle.h"
 #include "tests/sim/inbox.h"
 
 /* All of an envelope but M. */
@@ -116,6 +117,9 @@ const struct sealed_item *sealed_draw(struct sim *sim, struct sim_rng *r, uint64
     else if (wish.unlock_kind == SLU_UNLOCK_TIME)
         wish.unlock = draw_unlock(r, stream_ms, p->unlock_horizon_ms, p->heartbeat_ms);
     wish.payload_len = draw_payload(sim, r);
+    if (wish.kind == SEALED_GOOD && wish.payload_len >= SIM_BUNDLE_MIN &&
+        sim_rng_chance(&sim->bundle_rng, sim->plan.bundle_permille))
+        wish.kind = SEALED_BUNDLE;
     return sealed_make(sim, &wish);
 }
 

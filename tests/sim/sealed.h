@@ -10,7 +10,7 @@
 
 #define SEALED_KEYS_MAX 8u
 
-/* What an envelope is like. Of those above SEALED_ROLLUP the proof does not hold, or the key is
+/* What an envelope is like. Of those above SEALED_BUNDLE the proof does not hold, or the key is
  * none. */
 enum sealed_kind {
     SEALED_GOOD,
@@ -18,6 +18,7 @@ enum sealed_kind {
     SEALED_SEED,   /* opens, but rho and M do not seal to it */
     SEALED_FORM,   /* opens to what is no message */
     SEALED_ROLLUP, /* a message for a rollup that the genesis does not have */
+    SEALED_BUNDLE, /* of rollup 0: a bundle, or what is none (bundle.h) */
     SEALED_UNPROVEN,
     SEALED_NO_KEY,
     SEALED_KINDS

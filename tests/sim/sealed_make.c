@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "crypto/hash.h"
+#include "tests/sim/bundle.h"
 #include "tests/sim/sealed.h"
+
+#define BUNDLE_ODD 500u /* permille */
 
 struct draft {
     const struct slu_seal_key *key;
@@ -113,6 +116,7 @@ static void seal(struct draft *d, struct sim_rng *rng, const struct sealed_wish 
         return;
     case SEALED_GOOD:
     case SEALED_ROLLUP:
+    case SEALED_BUNDLE:
     case SEALED_UNPROVEN:
     case SEALED_NO_KEY:
     case SEALED_KINDS:
@@ -138,6 +142,11 @@ const struct sealed_item *sealed_make(struct sim *sim, const struct sealed_wish 
     item->rollup = wish->kind == SEALED_ROLLUP ? 99 : rollups[sim_rng_below(&book->rng, 3)];
     item->payload = sim_alloc(wish->payload_len + 1u);
     fill(&book->rng, item->payload, wish->payload_len);
+    if (wish->kind == SEALED_BUNDLE) {
+        item->rollup = 0;
+        item->payload_len = sim_bundle_draw(&sim->bundle_rng, item->payload, wish->payload_len,
+                                            book->made | UINT64_C(0x5e) << 56, BUNDLE_ODD);
+    }
     fill(&book->rng, draft.seed, sizeof draft.seed);
     memcpy(item->rho, draft.seed, 32);
     none.key_id[3] ^= 1;

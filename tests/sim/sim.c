@@ -343,6 +343,7 @@ struct sim *sim_new(const struct sim_plan *plan, FILE *trace_out)
     sim->byz_rng = sim_rng_of(plan->seed, 103);
     sim->load_rng = sim_rng_of(plan->seed, 104);
     sim->inbox_rng = sim_rng_of(plan->seed, 105);
+    sim->bundle_rng = sim_rng_of(plan->seed, 107);
     sim->bias = sim_alloc((SIM_NODES_MAX + SLU_MSG_KINDS) * sizeof *sim->bias);
     sim->verifier = sim_verifier(sim);
     sim->effects = sim_alloc(sizeof *sim->effects);

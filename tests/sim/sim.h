@@ -83,7 +83,7 @@ enum sim_count {
     SIM_N_FLOODS,
     SIM_N_DEVIATIONS,
     SIM_N_CHEATS,
-    SIM_N_KEYS, /* k of the key in force at the end */
+    SIM_N_KEYS,       /* k of the key in force at the end */
     SIM_N_SEALED,     /* given to nodes */
     SIM_N_WAITED,     /* in the calendar */
     SIM_N_SPILLED,    /* due, but without room at a height: entries times heights */
@@ -91,6 +91,10 @@ enum sim_count {
     SIM_N_OPENED,
     SIM_N_VOID,
     SIM_N_SHARE_LIES,
+    SIM_N_BUNDLES,        /* delivered out of lanes ... */
+    SIM_N_BUNDLES_FORCED, /* ... and out of the queue */
+    SIM_N_BUNDLES_BAD,    /* dropped or void for what is inside */
+    SIM_N_BUNDLES_OPENED,
     SIM_N_COUNTS
 };
 
@@ -245,7 +249,7 @@ struct sim {
     struct sim_event *heap;
     uint32_t heap_count, heap_cap;
     uint64_t event_number;
-    struct sim_rng net_rng, node_rng, byz_rng, load_rng, inbox_rng;
+    struct sim_rng net_rng, node_rng, byz_rng, load_rng, inbox_rng, bundle_rng;
     struct sim_node nodes[SIM_INSTANCES_MAX];
     uint16_t instances;
     uint64_t byzantine;             /* set of nodes */

@@ -116,11 +116,23 @@ void sim_state_print(const struct sim *sim, FILE *out)
 const char *sim_count_name(enum sim_count count)
 {
     static const char *const names[SIM_N_COUNTS] = {
-        "lost",    "late",          "duplicated",  "partitioned",      "crashes",
-        "torn",    "lost_disks",    "pauses",      "clock_jumps",      "forged",
-        "forks",   "double_votes",  "bad_reports", "double_proposals", "withheld",
-        "replays", "wrong_answers", "odd_txs", "forced", "floods", "deviations", "cheats", "key_k",
-        "sealed", "waited", "spilled", "on_the_dot", "opened", "void", "share_lies",
+        "lost",          "late",
+        "duplicated",    "partitioned",
+        "crashes",       "torn",
+        "lost_disks",    "pauses",
+        "clock_jumps",   "forged",
+        "forks",         "double_votes",
+        "bad_reports",   "double_proposals",
+        "withheld",      "replays",
+        "wrong_answers", "odd_txs",
+        "forced",        "floods",
+        "deviations",    "cheats",
+        "key_k",         "sealed",
+        "waited",        "spilled",
+        "on_the_dot",    "opened",
+        "void",          "share_lies",
+        "bundles",       "bundles_forced",
+        "bundles_bad",   "bundles_opened",
     };
     return (unsigned)count < SIM_N_COUNTS ? names[count] : "?";
 }

@@ -10,6 +10,7 @@
 
 #include "node/admission.h"
 #include "node/submissions.h"
+#include "wire/bundle.h"
 
 #define SECOND UINT64_C(1000000)
 
@@ -25,13 +26,22 @@ static int make_genesis(void **state)
     return 0;
 }
 
+static const char *take(struct slu_admission_control *control, uint64_t address, uint64_t rollup,
+                        uint64_t bytes, uint64_t now_us)
+{
+    struct slu_tx tx = {.rollup = rollup,
+                        .kind = rollup == 0 ? SLU_TX_SEALED : SLU_TX_PLAIN,
+                        .bytes_len = (uint32_t)bytes};
+    return slu_admission_take(control, address, &tx, now_us);
+}
+
 /* How many of `asked` transactions pass at `now_us`; the refusal of the first that does not. */
 static unsigned passed(struct slu_admission_control *control, uint64_t address, uint64_t rollup,
                        uint64_t bytes, uint64_t now_us, unsigned asked, const char **refusal)
 {
     *refusal = NULL;
     for (unsigned i = 0; i < asked; i++) {
-        *refusal = slu_admission_take(control, address, rollup, bytes, now_us);
+        *refusal = take(control, address, rollup, bytes, now_us);
         if (*refusal != NULL)
             return i;
     }
@@ -107,6 +117,58 @@ static void bytes_count_and_refusals_cost_nothing(void **state)
     slu_admission_free(control);
 }
 
+/* A bundle of `bytes` with a leg for each rollup. */
+static const char *take_bundle(struct slu_admission_control *control, const uint64_t *rollups,
+                               size_t count, uint64_t bytes)
+{
+    struct slu_bundle bundle = {.count = count};
+    uint8_t body[512];
+    size_t len;
+    for (size_t i = 0; i < count; i++)
+        bundle.legs[i] = (struct slu_bundle_leg){rollups[i], (const uint8_t *)"leg", 3};
+    assert_int_equal(slu_bundle_body(body, sizeof body, &len, &bundle), 0);
+    struct slu_tx tx = {.kind = SLU_TX_BUNDLE,
+                        .body = body,
+                        .body_len = (uint32_t)len,
+                        .bytes_len = (uint32_t)bytes};
+    return slu_admission_take(control, 1, &tx, SECOND);
+}
+
+/* Each of its rollups pays for the whole, once; when one cannot, none does, and the client neither.
+ */
+static void a_bundle_is_paid_by_all_or_none(void **state)
+{
+    (void)state;
+    static const uint64_t three[] = {5, 10, 5}, lone[] = {77, 5};
+    const char *refusal;
+    struct slu_node_config config = {
+        .client_tx = {100, 100}, .rollup_tx = {10, 10}, .rollup_bytes = {0, 1}};
+    struct slu_admission_control *control = slu_admission_new(&config, &genesis);
+    for (unsigned i = 0; i < 4; i++)
+        assert_null(take_bundle(control, three, 3, 100));
+    assert_int_equal(passed(control, 1, 5, 100, SECOND, 6, &refusal), 6);
+    for (unsigned i = 0; i < 50; i++) /* rollup 5 is dry: 10 and 77 are given back what they paid */
+        assert_string_equal(take_bundle(control, i % 2 ? three : lone, 2, 100), "rate_rollup");
+    assert_int_equal(passed(control, 1, 10, 100, SECOND, 100, &refusal), 26);
+    assert_int_equal(passed(control, 1, 77, 100, SECOND, 100, &refusal), 10);
+    assert_int_equal(passed(control, 1, 78, 100, SECOND, 100, &refusal), 10);
+    assert_int_equal(passed(control, 1, 79, 100, SECOND, 10, &refusal), 10);
+    /* 4 + 6 + 26 + 10 + 10 + 10 of the client's 100: refused bundles cost nothing. */
+    assert_int_equal(passed(control, 1, 80, 100, SECOND, 10, &refusal), 10);
+    assert_int_equal(passed(control, 1, 81, 100, SECOND, 10, &refusal), 10);
+    assert_int_equal(passed(control, 1, 82, 100, SECOND, 10, &refusal), 10);
+    assert_int_equal(passed(control, 1, 83, 100, SECOND, 10, &refusal), 4);
+    assert_string_equal(refusal, "rate_client");
+    slu_admission_free(control);
+    config = (struct slu_node_config){.rollup_bytes = {1000, 1000}};
+    control = slu_admission_new(&config, &genesis);
+    assert_null(take_bundle(control, three, 3, 600)); /* of its 1,000 bytes, whole and once */
+    assert_string_equal(take_bundle(control, three, 3, 600), "rate_rollup");
+    assert_int_equal(passed(control, 1, 5, 400, SECOND, 100, &refusal), 1);
+    assert_int_equal(passed(control, 1, 10, 600, SECOND, 100, &refusal), 4); /* of 3,000 */
+    slu_admission_free(control);
+}
+
 static void a_crowd_is_refused_until_places_rest(void **state)
 {
     (void)state;
@@ -162,6 +224,7 @@ int main(void)
         cmocka_unit_test(rollups_have_shares),
         cmocka_unit_test(sealed_ones_share_a_bucket),
         cmocka_unit_test(bytes_count_and_refusals_cost_nothing),
+        cmocka_unit_test(a_bundle_is_paid_by_all_or_none),
         cmocka_unit_test(a_crowd_is_refused_until_places_rest),
         cmocka_unit_test(addresses_are_told_apart),
         cmocka_unit_test(valid_until_is_on_the_grid_and_in_the_window),

@@ -190,7 +190,9 @@ static void bad_forces_stay_outside(void **state)
         {7, NOW_MS - 1, SLU_TX_PLAIN, 0, 32, "expired"},
         {7, UINT64_MAX, SLU_TX_PLAIN, 0, 32, "valid_until_too_far"},
         {0, NOW_MS + 2000, SLU_TX_PLAIN, 0, 32, "unknown_rollup"},
-        {7, NOW_MS + 2000, SLU_TX_PLAIN + 1, 0, 32, "unknown_kind"},
+        {7, NOW_MS + 2000, 200, 0, 32, "unknown_kind"},
+        {7, NOW_MS + 2000, SLU_TX_BUNDLE, 0, 32, "unknown_rollup"},
+        {0, NOW_MS + 2000, SLU_TX_BUNDLE, 0, 32, "bundle"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint8_t bytes[128] = {0};

@@ -8,6 +8,7 @@
 #include "consensus/opened.h"
 #include "sluice/error.h"
 #include "tests/unit/prepared_store.h"
+#include "wire/bundle.h"
 #include "wire/opening.h"
 
 /* Height 9: out of the queue a plain one and a sealed one that is due; two that waited since
@@ -41,6 +42,9 @@ static void id_of(uint8_t id32[32], uint32_t index)
     memset(id32, 0x40 + (int)index, 32);
 }
 
+static const uint8_t *inside; /* of openings; NULL: the word */
+static uint32_t inside_len;
+
 static void make_opening(uint32_t i, enum slu_void outcome, uint64_t rollup)
 {
     static const uint8_t fill[32] = {0x66};
@@ -53,8 +57,8 @@ static void make_opening(uint32_t i, enum slu_void outcome, uint64_t rollup)
                                   .z32 = fill,
                                   .rho32 = fill,
                                   .valid_until_ms = 5,
-                                  .payload = (const uint8_t *)"inside",
-                                  .payload_len = 6};
+                                  .payload = inside ? inside : (const uint8_t *)"inside",
+                                  .payload_len = inside ? inside_len : 6};
     slu_opening_write(&w, &opening, outcome == SLU_OPENED);
     memcpy(scene.ids[i], due->id, 32);
     scene.opened[i] = (struct slu_opened){.index = due->index,
@@ -320,6 +324,48 @@ static void readers_get_openings_in_their_place(void **state)
     close_disk();
 }
 
+/* What was sealed for rollup 0 is a bundle, and stays what it is. */
+static void an_opened_bundle_is_of_rollup_0(void **state)
+{
+    (void)state;
+    static const struct slu_bundle bundle = {
+        .count = 2, .legs = {{7, (const uint8_t *)"left", 4}, {8, (const uint8_t *)"right", 5}}};
+    uint8_t bytes[4096], body[64];
+    struct slu_writer w = slu_writer_of(bytes, sizeof bytes);
+    size_t len;
+    uint32_t entries, seen = 0;
+    assert_int_equal(slu_bundle_body(body, sizeof body, &len, &bundle), 0);
+    open_disk();
+    make_scene();
+    inside = body;
+    inside_len = (uint32_t)len;
+    make_opening(2, SLU_OPENED, 0);
+    assert_int_equal(read_scene(&w, &entries), 0);
+    struct slu_reader r = slu_reader_of(bytes, slu_writer_len(&w));
+    for (uint32_t i = 0; i < entries; i++) {
+        struct entry e = next_entry(&r);
+        struct slu_opening opening;
+        if (e.kind != SLU_ENTRY_OPENED || e.rollup != 0)
+            continue;
+        assert_int_equal(e.index, scene.dues[2].index);
+        assert_int_equal(slu_opening_read(&opening, e.payload, e.len, true), 0);
+        assert_int_equal(opening.payload_len, len);
+        assert_memory_equal(opening.payload, body, len);
+        assert_true(slu_entry_is_for(8, e.rollup, e.kind, e.payload, e.len));
+        assert_false(slu_entry_is_for(9, e.rollup, e.kind, e.payload, e.len));
+        seen++;
+    }
+    assert_int_equal(seen, 1);
+    close_disk();
+    open_disk();
+    inside_len--; /* no bundle: nothing of the height's chunk is served */
+    make_opening(2, SLU_OPENED, 0);
+    w = slu_writer_of(bytes, sizeof bytes);
+    assert_int_equal(read_scene(&w, &entries), SLU_ERR_CORRUPT);
+    close_disk();
+    inside = NULL;
+}
+
 /* A height at which nothing is ordered may have something to open all the same. */
 static void a_height_of_openings_alone(void **state)
 {
@@ -510,6 +556,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readers_get_openings_in_their_place),
+        cmocka_unit_test(an_opened_bundle_is_of_rollup_0),
         cmocka_unit_test(a_height_of_openings_alone),
         cmocka_unit_test(nothing_that_contradicts_is_served),
     };

@@ -1,7 +1,9 @@
 /* Subscriptions (node/stream): history and live are one stream without gaps, filtered by rollup; a
  * reader that does not read costs no memory and no other reader; an error ends a stream and never
  * skips a height. Over a prepared store and real links (gateway_stage.h). */
+#include "client/heights.h"
 #include "tests/unit/gateway_stage.h"
+#include "wire/bundle.h"
 
 static uint64_t subscribe(struct slu_session *session, uint64_t rollup, uint64_t from, uint64_t to,
                           bool every)
@@ -121,6 +123,94 @@ static void bad_subscriptions_are_refused(void **state)
     assert_true(stage_error(stage->session, id, "below_retention") == STAGE_LOWEST);
 }
 
+/* One batch with these transactions. */
+static void deliver_txs(struct stage *stage, uint64_t height, const struct slu_writer *txs,
+                        uint32_t count)
+{
+    static uint8_t header[SLU_SIGNED_HEADER_BYTES];
+    uint8_t record[256], ids[256], digest[32];
+    name_of(digest, height, 0, 99);
+    struct slu_record_key key = {.kind = SLU_REC_BATCH, .a = 0, .b = height};
+    memcpy(key.digest, digest, 32);
+    slu_disk_begin(stage->disk);
+    slu_disk_put(stage->disk, &key, header, sizeof header, txs->start, slu_writer_len(txs));
+    struct slu_writer w = slu_writer_of(record, sizeof record);
+    slu_write_bytes(&w, digest, 32);
+    slu_write_u64(&w, height);
+    slu_write_u64(&w, height * STEP_MS);
+    slu_write_u32(&w, count);
+    slu_write_u32(&w, 0);
+    slu_write_u32(&w, 1);
+    slu_write_u32(&w, 0);
+    slu_write_u32(&w, 0);
+    slu_write_u16(&w, 0);
+    slu_write_u64(&w, height);
+    slu_write_bytes(&w, digest, 32);
+    slu_write_u32(&w, count);
+    key = (struct slu_record_key){.kind = SLU_REC_DELIVERED, .a = height};
+    slu_disk_put(stage->disk, &key, record, slu_writer_len(&w), NULL, 0);
+    struct slu_writer i = slu_writer_of(ids, sizeof ids);
+    slu_write_u32(&i, count);
+    for (uint32_t tx = 0; tx < count; tx++) {
+        name_of(digest, height, 0, tx);
+        slu_write_bytes(&i, digest, 32);
+        slu_write_u32(&i, tx);
+    }
+    key.kind = SLU_REC_IDS;
+    slu_disk_put(stage->disk, &key, ids, slu_writer_len(&i), NULL, 0);
+    assert_false(w.failed || i.failed || txs->failed);
+    assert_int_equal(slu_disk_commit(stage->disk), 0);
+    slu_stream_opened(stage->stream, height);
+}
+
+/* A bundle goes whole to the readers of each leg's rollup, at one index, and to nobody else's. */
+static void a_bundle_is_for_each_leg(void **state)
+{
+    static const uint64_t legs[] = {7, 8, 7};
+    static const struct {
+        uint64_t rollup;
+        uint32_t indexes[4], count;
+    } readers[] = {{0, {0, 1, 2, 3}, 4}, {7, {0, 1}, 2}, {8, {1, 3}, 2}, {9, {2}, 1}, {5, {0}, 0}};
+    struct stage *stage = *state;
+    uint8_t body[128], payload[512], id[32];
+    size_t len;
+    struct slu_bundle bundle = {.count = 3};
+    for (size_t i = 0; i < 3; i++)
+        bundle.legs[i] = (struct slu_bundle_leg){legs[i], (const uint8_t *)"legs" + i, 2};
+    assert_int_equal(slu_bundle_body(body, sizeof body, &len, &bundle), 0);
+    struct slu_writer w = slu_writer_of(payload, sizeof payload);
+    slu_tx_write(&w, 7, 5, SLU_TX_PLAIN, body, (uint32_t)len); /* looks like one */
+    slu_tx_write(&w, 0, 5, SLU_TX_BUNDLE, body, (uint32_t)len);
+    slu_tx_write(&w, 9, 5, SLU_TX_PLAIN, body, 5);
+    slu_tx_write(&w, 8, 5, SLU_TX_PLAIN, body, 5);
+    deliver_txs(stage, STAGE_HEIGHTS + 1, &w, 4);
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
+        uint64_t asked = subscribe(stage->session, readers[i].rollup, STAGE_HEIGHTS + 1,
+                                   STAGE_HEIGHTS + 1, true);
+        Slu__Client__Reply *reply = stage_reply(stage->session, asked);
+        assert_int_equal(reply->body_case, SLU__CLIENT__REPLY__BODY_HEIGHT);
+        assert_int_equal(reply->height->count, readers[i].count);
+        struct slu_reader r =
+            slu_reader_of(reply->height->entries.data, reply->height->entries.len);
+        struct slu_height_entry entry;
+        for (uint32_t k = 0; k < readers[i].count; k++) {
+            assert_true(slu_entry_next(&r, &entry));
+            assert_int_equal(entry.index, readers[i].indexes[k]);
+            if (entry.index != 1)
+                continue;
+            name_of(id, STAGE_HEIGHTS + 1, 0, 1);
+            assert_memory_equal(entry.id32, id, 32);
+            assert_true(entry.rollup == 0);
+            assert_int_equal(entry.kind, SLU_TX_BUNDLE);
+            assert_int_equal(entry.payload_len, len);
+            assert_memory_equal(entry.payload, body, len);
+        }
+        assert_true(slu_reader_done(&r));
+        slu_reply_free(reply);
+        expect_end(stage->session, asked);
+    }
+}
+
 static void a_client_has_so_many_and_no_more(void **state)
 {
     struct stage *stage = *state;
@@ -192,44 +282,13 @@ static void a_missing_height_is_not_skipped(void **state)
 #define LARGE_TX      (100u * 1024u)
 #define LARGE_HEIGHTS 200u
 
-/* One batch with one long transaction. */
 static void deliver_large(struct stage *stage, uint64_t height)
 {
-    static uint8_t header[SLU_SIGNED_HEADER_BYTES], body[LARGE_TX], payload[LARGE_TX + 64];
-    uint8_t record[256], ids[64], digest[32];
+    static uint8_t body[LARGE_TX], payload[LARGE_TX + 64];
     struct slu_writer p = slu_writer_of(payload, sizeof payload);
     memset(body, (int)height, sizeof body);
     slu_tx_write(&p, 1, 5, SLU_TX_PLAIN, body, sizeof body);
-    name_of(digest, height, 0, 99);
-    struct slu_record_key key = {.kind = SLU_REC_BATCH, .a = 0, .b = height};
-    memcpy(key.digest, digest, 32);
-    slu_disk_begin(stage->disk);
-    slu_disk_put(stage->disk, &key, header, sizeof header, payload, slu_writer_len(&p));
-    struct slu_writer w = slu_writer_of(record, sizeof record);
-    slu_write_bytes(&w, digest, 32);
-    slu_write_u64(&w, height);
-    slu_write_u64(&w, height * STEP_MS);
-    slu_write_u32(&w, 1);
-    slu_write_u32(&w, 0);
-    slu_write_u32(&w, 1);
-    slu_write_u32(&w, 0);
-    slu_write_u32(&w, 0);
-    slu_write_u16(&w, 0);
-    slu_write_u64(&w, height);
-    slu_write_bytes(&w, digest, 32);
-    slu_write_u32(&w, 1);
-    key = (struct slu_record_key){.kind = SLU_REC_DELIVERED, .a = height};
-    slu_disk_put(stage->disk, &key, record, slu_writer_len(&w), NULL, 0);
-    struct slu_writer i = slu_writer_of(ids, sizeof ids);
-    slu_write_u32(&i, 1);
-    name_of(digest, height, 0, 0);
-    slu_write_bytes(&i, digest, 32);
-    slu_write_u32(&i, 0);
-    key.kind = SLU_REC_IDS;
-    slu_disk_put(stage->disk, &key, ids, slu_writer_len(&i), NULL, 0);
-    assert_false(w.failed || i.failed || p.failed);
-    assert_int_equal(slu_disk_commit(stage->disk), 0);
-    slu_stream_opened(stage->stream, height);
+    deliver_txs(stage, height, &p, 1);
 }
 
 struct sloth {
@@ -298,6 +357,7 @@ int main(void)
         STAGED(history_and_live_are_one_stream),
         STAGED(next_height_and_empty_ones),
         STAGED(bad_subscriptions_are_refused),
+        STAGED(a_bundle_is_for_each_leg),
         STAGED(a_client_has_so_many_and_no_more),
         STAGED(a_client_that_leaves_is_forgotten),
         STAGED(pruning_ends_a_stream_that_is_behind),

@@ -3,6 +3,7 @@
  */
 #include "node/submissions.h"
 #include "tests/unit/gateway_stage.h"
+#include "wire/bundle.h"
 
 #define MANY 600u
 
@@ -167,9 +168,9 @@ static void bad_payloads_stay_outside(void **state)
         assert_string_equal(reply->submit->results[i]->reason, i == 1 ? "" : "size");
     }
     slu_reply_free(reply);
-    id = submit(stage->session, 0, texts + 1, 1); /* no such rollup */
+    id = submit(stage->session, 0, texts + 1, 1); /* for none: it should be a bundle */
     reply = answer(stage->session, id, 1);
-    assert_string_equal(reply->submit->results[0]->reason, "unknown_rollup");
+    assert_string_equal(reply->submit->results[0]->reason, "bundle");
     slu_reply_free(reply);
     id = submit(stage->session, 7, texts, 0);
     stage_error(stage->session, id, "malformed");
@@ -264,6 +265,64 @@ static void sealed_ones_and_who_takes_nothing_else(void **state)
     assert_null(stage_next_within(20)); /* the core is not asked */
 }
 
+/* Payloads for rollup 0 are bundles: the node makes their envelopes, like those of others. What is
+ * wrong with a leg is the reason, and the buckets of each leg's rollup are asked. */
+static void bundles_are_for_rollup_0(void **state)
+{
+    static const struct {
+        uint64_t rollups[2];
+        const char *reason;
+    } cases[] = {{{7, 8}, ""}, {{7, 6}, "unknown_rollup"}, {{7, 9}, "sealed_only"},
+                 {{8, 8}, ""}, {{7, 8}, "rate_rollup"}, /* 8 had its two */
+                 {{7, 7}, ""}};
+    enum { CASES = sizeof cases / sizeof *cases };
+    static const uint8_t accepted[] = {SLU_ADMIT_ACCEPTED, SLU_ADMIT_ACCEPTED, SLU_ADMIT_ACCEPTED};
+    struct stage *stage = *state;
+    uint8_t bodies[CASES][64];
+    ProtobufCBinaryData list[CASES];
+    Slu__Client__Submit body = SLU__CLIENT__SUBMIT__INIT;
+    Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
+    stage->genesis.open_rollups = false;
+    stage->genesis.rollup_count = 3;
+    for (uint16_t i = 0; i < 3; i++)
+        stage->genesis.rollups[i] =
+            (struct slu_genesis_rollup){.id = 7u + i, .sealed_only = i == 2, .rate_share = 1};
+    stage->node.rollup_tx = (struct slu_bucket_config){1, 2};
+    for (size_t i = 0; i < CASES; i++) {
+        const struct slu_bundle bundle = {
+            .count = 2,
+            .legs = {{cases[i].rollups[0], (const uint8_t *)"left", 4},
+                     {cases[i].rollups[1], (const uint8_t *)"right", 1 + i}}};
+        list[i].data = bodies[i];
+        assert_int_equal(slu_bundle_body(bodies[i], sizeof bodies[i], &list[i].len, &bundle), 0);
+    }
+    body.n_payloads = CASES;
+    body.payloads = list;
+    request.body_case = SLU__CLIENT__REQUEST__BODY_SUBMIT;
+    request.submit = &body;
+    assert_int_equal(slu_session_send(stage->session, &request), 0);
+    struct slu_input *input = stage_next(SLU_EVENT_SUBMIT);
+    assert_int_equal(input->event.submit.count, 3);
+    struct slu_reader r = slu_reader_of(input->event.submit.envelopes, input->event.submit.bytes);
+    for (size_t i = 0; i < CASES; i++) {
+        struct slu_tx tx;
+        if (*cases[i].reason)
+            continue;
+        assert_true(slu_tx_read(&r, &tx));
+        assert_true(tx.rollup == 0 && tx.kind == SLU_TX_BUNDLE);
+        assert_int_equal(tx.body_len, list[i].len);
+        assert_memory_equal(tx.body, bodies[i], list[i].len);
+    }
+    assert_true(slu_reader_done(&r));
+    admit(stage, input, accepted, 1);
+    stage_done(input);
+    durable(stage, 1);
+    Slu__Client__Reply *reply = answer(stage->session, request.id, CASES);
+    for (size_t i = 0; i < CASES; i++)
+        assert_string_equal(reply->submit->results[i]->reason, cases[i].reason);
+    slu_reply_free(reply);
+}
+
 static void a_full_core_refuses_busy(void **state)
 {
     struct stage *stage = *state;
@@ -331,10 +390,15 @@ static void grid_of_valid_until(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STAGED(accepted_means_durable),        STAGED(one_sync_answers_all_below_it),
-        STAGED(every_refusal_has_its_reason),  STAGED(bad_payloads_stay_outside),
-        STAGED(own_envelopes_are_checked),     STAGED(sealed_ones_and_who_takes_nothing_else),
-        STAGED(a_full_core_refuses_busy),      STAGED(slots_come_back),
+        STAGED(accepted_means_durable),
+        STAGED(one_sync_answers_all_below_it),
+        STAGED(every_refusal_has_its_reason),
+        STAGED(bad_payloads_stay_outside),
+        STAGED(own_envelopes_are_checked),
+        STAGED(sealed_ones_and_who_takes_nothing_else),
+        STAGED(bundles_are_for_rollup_0),
+        STAGED(a_full_core_refuses_busy),
+        STAGED(slots_come_back),
         cmocka_unit_test(grid_of_valid_until),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include "config/genesis_json.h"
 #include "crypto/sealed.h"
 #include "tests/unit/committee_key.h"
+#include "wire/bundle.h"
 #include "wire/tx.h"
 
 #define UNTIL UINT64_C(1700000000000)
@@ -241,6 +242,43 @@ static void test_envelopes_refused(void **state)
         0);
 }
 
+/* For rollup 0 there are bundles, and nothing else; what is shown as opened is held to the same. */
+static void test_bundles(void **state)
+{
+    (void)state;
+    static const struct slu_bundle bundle = {.count = 2, .legs = {{9, text, 5}, {8, text, 6}}};
+    uint8_t body[96], id[32], seed[64] = {6};
+    size_t body_len, len;
+    assert_int_equal(slu_bundle_body(body, sizeof body, &body_len, &bundle), 0);
+    for (size_t less = 0; less < 2; less++) {
+        struct slu_seal_opening opening = {
+            .valid_until_ms = UNTIL, .payload = body, .payload_len = body_len - less};
+        memcpy(opening.key_id, good.key.key_id, 32);
+        assert_int_equal(slu_seal_envelope(envelope, sizeof envelope, &len, id, &good.key,
+                                           SLU_UNLOCK_NONE, 0, UNTIL, 0, body, body_len - less),
+                         less ? SLU_ERR_MALFORMED : 0);
+        /* Somebody without a rule seals it all the same. */
+        uint8_t *at = envelope + SLU_TX_HEAD_BYTES;
+        assert_int_equal(slu_seal(at, SLU_SEALED_BYTES_MAX, &len, &good.key, SLU_UNLOCK_NONE, 0,
+                                  UNTIL, 0, body, body_len - less, seed),
+                         0);
+        struct slu_writer w = slu_writer_of(envelope, SLU_TX_HEAD_BYTES);
+        slu_write_u64(&w, 0);
+        slu_write_u64(&w, UNTIL);
+        slu_write_u8(&w, SLU_TX_SEALED);
+        slu_write_u32(&w, (uint32_t)len);
+        slu_tx_id_of(id, genesis.chain_id, envelope, SLU_TX_HEAD_BYTES + len);
+        memcpy(opening.e, at + SLU_SEAL_HEAD_BYTES + 64, 16);
+        memcpy(opening.z, at + SLU_SEAL_HEAD_BYTES + 80, 32);
+        memcpy(opening.rho, seed, 32);
+        assert_int_equal(slu_seal_opening_check(&good.key, &opening, id),
+                         less ? SLU_ERR_MISMATCH : 0);
+        body[body_len - 1 - less] ^= less == 0; /* a leg that is another one */
+        if (less == 0)
+            assert_int_equal(slu_seal_opening_check(&good.key, &opening, id), SLU_ERR_MISMATCH);
+    }
+}
+
 /* ---- openings ---- */
 
 /* What a node shows of `sealed_text` for rollup 9, out of the seed that it was sealed with. With
@@ -396,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_certificate_of_others),
         cmocka_unit_test(test_envelopes),
         cmocka_unit_test(test_envelopes_refused),
+        cmocka_unit_test(test_bundles),
         cmocka_unit_test(test_opening),
         cmocka_unit_test(test_opening_scalar),
         cmocka_unit_test(test_opening_odd_nonce),

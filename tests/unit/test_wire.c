@@ -10,6 +10,7 @@
 
 #include "sluice/error.h"
 #include "tests/sim/seal_keys.h"
+#include "wire/bundle.h"
 #include "wire/message.h"
 #include "wire/tx.h"
 
@@ -327,6 +328,17 @@ static void test_vectors(void **state)
     assert_true(slu_tx_read(&r, &tx));
     slu_tx_id(id, &genesis, &tx);
     vector("envelope_id", id, 32);
+    uint8_t bundle[96], body[64];
+    const struct slu_bundle legs = {
+        .count = 2,
+        .legs = {{10, (const uint8_t *)"hello", 5}, {5, (const uint8_t *)"and goodbye", 11}}};
+    size_t body_len;
+    assert_int_equal(slu_bundle_body(body, sizeof body, &body_len, &legs), 0);
+    struct slu_writer w = slu_writer_of(bundle, sizeof bundle);
+    slu_tx_write(&w, 0, 1700000005000, SLU_TX_BUNDLE, body, (uint32_t)body_len);
+    vector("bundle", bundle, slu_writer_len(&w));
+    slu_tx_id_of(id, genesis.chain_id, bundle, slu_writer_len(&w));
+    vector("bundle_id", id, 32);
     fclose(vectors);
 }
 

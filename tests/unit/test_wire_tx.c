@@ -55,7 +55,8 @@ static void test_plain_ones(void **state)
         {6, 1000, SLU_TX_PLAIN, 1, SLU_DROP_ROLLUP},
         {0, 1000, SLU_TX_PLAIN, 1, SLU_DROP_ROLLUP},
         {10, 1000, SLU_TX_PLAIN, 1, SLU_DROP_SEALED_ONLY},
-        {5, 1000, SLU_TX_BUNDLE, 1, SLU_DROP_KIND},
+        {5, 1000, SLU_TX_BUNDLE, 1, SLU_DROP_ROLLUP}, /* what it is for stands inside */
+        {0, 1000, SLU_TX_BUNDLE, 1, SLU_DROP_BUNDLE},
         {0, 1000, SLU_TX_KEYGEN, 1, SLU_DROP_KIND},
         {5, 1000, 200, 1, SLU_DROP_KIND},
         {5, 1000, SLU_TX_PLAIN, 0, SLU_DROP_SIZE},

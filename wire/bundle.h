@@ -7,8 +7,6 @@
 #include "wire/genesis.h"
 
 #define SLU_BUNDLE_LEG_HEAD_BYTES 12u /* rollup, length */
-/** The shortest body. */
-#define SLU_BUNDLE_BYTES_MIN (1u + SLU_BUNDLE_LEGS_MIN * (SLU_BUNDLE_LEG_HEAD_BYTES + 1u))
 
 /** Whether the chain knows the rollup of every leg. */
 bool slu_bundle_known(const struct slu_genesis *genesis, const struct slu_bundle *bundle);

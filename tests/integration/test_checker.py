@@ -241,6 +241,46 @@ class Doctored(unittest.TestCase):
             del history[6]["entries"][0]["payload"]
         self.rejected("accepted 0xlate is not what or where it was said to be")
 
+    def test_bundles_are_compared_leg_by_leg(self):
+        self.bundle()
+        self.assertEqual(check(self.histories, self.journal), [])
+        self.everywhere_legs(3, lambda legs: legs.pop())
+        self.rejected("accepted 0xbundle is not what or where it was said to be")
+        self.rejected("0xbundle at height 4 was never submitted")
+
+    def test_legs_that_swapped(self):
+        self.bundle()
+        self.everywhere_legs(3, lambda legs: legs.reverse())
+        self.rejected("accepted 0xbundle is not what or where it was said to be")
+
+    def test_leg_in_commitment(self):
+        self.bundle()
+        for history in self.everywhere:
+            history[3]["entries"][-2]["payload"] = "0xdd94dd"
+        self.rejected("the payload of 0xclosed stands in its commitment")
+
+    def bundle(self):
+        """Two bundles at height 4, one of them sealed and opened there."""
+        legs = [{"rollup": 5, "payload": "0x91"}, {"rollup": 7, "payload": "0x92"}]
+        closed = [{"rollup": 7, "payload": "0x93"}, {"rollup": 5, "payload": "0x94"}]
+        for history in self.everywhere:
+            for record in history:
+                record["rollup"] = 0
+                for entry in record["entries"]:
+                    entry["rollup"] = 7
+            opened = dict(opening("0xclosed", 2, "", 4, 2), rollup=0, legs=copy.deepcopy(closed))
+            del opened["payload"]
+            history[3]["entries"] += [{"index": 1, "rollup": 0, "id": "0xbundle", "kind": "bundle",
+                                       "legs": copy.deepcopy(legs)}, commitment("0xclosed", 2, "0xdddd"), opened]
+        self.journal += [Submission(0, "5:0x91 7:0x92", "accepted", "0xbundle", "", "ordered", 4, 1),
+                         Submission(0, "7:0x93 5:0x94", "accepted", "0xclosed", "", "ordered", 4, 2)]
+
+    def everywhere_legs(self, at, change):
+        for history in self.everywhere:
+            for entry in history[at]["entries"]:
+                if entry["kind"] == "bundle":
+                    change(entry["legs"])
+
     def seal(self):
         """All rollups; one is opened where it is ordered, at 5, and one waits from 4 to 7."""
         for history in self.everywhere:

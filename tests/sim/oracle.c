@@ -5,7 +5,6 @@
 
 #include "consensus/order.h"
 #include "tests/sim/bundle.h"
-#include "tests/sim/inbox.h"
 #include "tests/sim/oracle_sealed.h"
 #include "tests/sim/sim.h"
 
@@ -193,11 +192,17 @@ static void enqueue(struct oracle *oracle, const struct slu_block *block,
 /* What comes out of the queue was looked at by an honest holder. */
 static void check_content(struct oracle *oracle, const struct slu_inbox_tuple *tuple)
 {
-    const struct world_item *item = world_item(&oracle->sim->world, tuple);
-    struct slu_reader r = slu_reader_of(item->content, item->content ? tuple->bytes : 0);
+    struct slu_record_key key = {.kind = SLU_REC_INBOX, .a = tuple->valid_until_ms};
+    const struct sim_record *record = NULL;
     struct slu_tx tx;
-    if (!item->content || !slu_tx_read(&r, &tx))
-        return;
+    memcpy(key.digest, tuple->id, 32);
+    for (uint16_t i = 0; i < oracle->sim->instances && !record; i++)
+        record = sim_disk_find(&oracle->sim->nodes[i].disk, &key);
+    if (!record)
+        return; /* who delivers it must hold it: the ledger complains */
+    struct slu_reader r = slu_reader_of(record->value, record->len);
+    slu_read_bytes(&r, SLU_RELAY_BYTES);
+    SLU_CHECK(slu_tx_read(&r, &tx));
     uint8_t drop = judge_form(&oracle->sim->genesis, &tx, tx.valid_until_ms);
     if (drop && drop != SLU_DROP_UNLOCK)
         sim_violation(oracle->sim, 11, "what is dropped as %s in a lane came out of the queue",

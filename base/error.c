@@ -33,6 +33,8 @@ const char *slu_strerror(int error)
         return "already exists";
     case SLU_ERR_REFUSED:
         return "refused";
+    case SLU_ERR_LIE:
+        return "a node's lie";
     default:
         return "unknown error";
     }

@@ -55,6 +55,13 @@
 #define SLU_UNLOCK_HORIZON_MS_CAP (UINT64_C(3652) * 24 * 3600 * 1000) /* ten years */
 #define SLU_REVEAL_OPS      48u   /* openings, shares and checks of sealings in one turn, about 5 ms */
 
+/* Releases (docs/PROTOCOL.md clauses 8.4 to 8.7) */
+#define SLU_RELEASE_RUN     8u   /* every height that is a multiple is signed by everybody */
+#define SLU_RELEASE_RUN_LONG 512u /* heights above the last certificate: lower ones are waited for first */
+#define SLU_RELEASE_RUN_MAX 65536u /* of heights that one certificate covers that a reader takes */
+#define SLU_RELEASES_PER_MESSAGE 512u /* of one run, to a reader */
+#define SLU_RELEASES_SERVED 64u  /* certificates answered to one fetch */
+
 /* Frames and messages between nodes */
 #define SLU_FRAME_BYTES_MAX   (1024u * 1024u) /* plaintext of one frame on any link */
 #define SLU_HEADERS_PER_MESSAGE_MAX 256u
@@ -71,7 +78,7 @@
 #define SLU_SUBMIT_TXS_MAX    16384u  /* transactions in one submission */
 #define SLU_QUERY_IDS_MAX     1024u   /* ids in one query */
 #define SLU_TURN_EFFECTS_MAX  36864u /* effects of one event-loop turn: 8192, and what one opened height deletes */
-#define SLU_TURN_BYTES_MAX    (48u * 1024u * 1024u) /* what one height opens, and as much again */
+#define SLU_TURN_BYTES_MAX    (144u * 1024u * 1024u) /* what one height opens and lists, and as much again */
 #define SLU_DROPPED_IDS_MAX   65536u  /* dropped ids that queries still find */
 
 #endif

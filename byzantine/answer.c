@@ -99,7 +99,7 @@ static void say_garbage(struct slu_deviant *d, const struct slu_fetch *fetch, ui
         [SLU_FETCH_PROPOSAL] = SLU_MSG_PROPOSAL, [SLU_FETCH_VIEWS] = SLU_MSG_CERT,
         [SLU_FETCH_BLOCK] = SLU_MSG_BLOCKS,      [SLU_FETCH_FINALS] = SLU_MSG_BLOCKS,
         [SLU_FETCH_ITEM] = SLU_MSG_RELAY,        [SLU_FETCH_HOLDS] = SLU_MSG_HOLDS,
-        [SLU_FETCH_SHARES] = SLU_MSG_SHARES,
+        [SLU_FETCH_SHARES] = SLU_MSG_SHARES,     [SLU_FETCH_RELEASES] = SLU_MSG_RELEASE_CERT,
     };
     slu_dv_act(d, SLU_GARBAGE_ANSWERS);
     switch (slu_dv_random(d) % 7) {
@@ -190,6 +190,9 @@ static void say_stale(struct slu_deviant *d, const struct slu_fetch *fetch, uint
         return;
     case SLU_FETCH_SHARES:
         say_old(d, to, SLU_MSG_SHARES);
+        return;
+    case SLU_FETCH_RELEASES:
+        say_old(d, to, SLU_MSG_RELEASE);
         return;
     case SLU_FETCH_KINDS:
         return;

@@ -20,6 +20,8 @@ static const char *const names[SLU_BEHAVIOURS] = {
     [SLU_STALE_ANSWERS] = "stale_answers",
     [SLU_WITHHOLD_SHARES] = "withhold_shares",
     [SLU_LIE_SHARES] = "lie_shares",
+    [SLU_WITHHOLD_RELEASES] = "withhold_releases",
+    [SLU_LIE_RELEASES] = "lie_releases",
 };
 
 const char *slu_behaviour_name(enum slu_behaviour behaviour)

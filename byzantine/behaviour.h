@@ -29,6 +29,8 @@ enum slu_behaviour {
     SLU_STALE_ANSWERS,          /* answers fetches with old things; reports and status are old */
     SLU_WITHHOLD_SHARES,        /* neither sends nor serves its decryption shares */
     SLU_LIE_SHARES,             /* sends and serves wrong ones, signed */
+    SLU_WITHHOLD_RELEASES,      /* neither signs releases nor serves certificates of them */
+    SLU_LIE_RELEASES,           /* signs others: at every height, at some, or to some nodes */
     SLU_BEHAVIOURS
 };
 

@@ -187,6 +187,8 @@ bool slu_dv_keeps_silent(const struct slu_deviant *d, const struct slu_message *
     case SLU_MSG_RELAY:
     case SLU_MSG_HOLDS:
     case SLU_MSG_SHARES:
+    case SLU_MSG_RELEASE:
+    case SLU_MSG_RELEASE_CERT:
     case SLU_MSG_KINDS:
         break;
     }

@@ -84,6 +84,8 @@ static bool stops(struct slu_deviant *d, const struct slu_message *m, uint16_t f
     case SLU_MSG_RELAY:
     case SLU_MSG_HOLDS:
     case SLU_MSG_SHARES:
+    case SLU_MSG_RELEASE:
+    case SLU_MSG_RELEASE_CERT:
     case SLU_MSG_KINDS:
         break;
     }
@@ -130,6 +132,9 @@ static bool say_otherwise(struct slu_deviant *d, const struct slu_message *m, ui
         slu_dv_report(d, &m->report, targets);
     else if (m->kind == SLU_MSG_PROPOSAL && m->proposal.node == d->self && lies)
         slu_dv_proposal(d, &m->proposal, targets);
+    else if (m->kind == SLU_MSG_RELEASE && m->release.node == d->self &&
+             slu_dv_does(d, SLU_LIE_RELEASES))
+        slu_dv_missign(d, &m->release, targets);
     else
         return false;
     return true;
@@ -235,6 +240,8 @@ static void end_turn(struct slu_deviant *d)
             slu_dv_act(d, SLU_WITHHOLD_SHARES);
             continue;
         }
+        if (!own[i] && speech && slu_dv_withholds_release(d, e))
+            continue;
         if (!own[i] && e->kind == SLU_EFFECT_SEND)
             on_send(d, e);
         else if (!own[i] && e->kind == SLU_EFFECT_SERVE)

@@ -6,6 +6,8 @@
  *     fork     two batches at one position
  *     lead     two proposals in one view; the worst quorum
  *     vote     votes that contradict each other
+ *     share    decryption shares that it keeps, or makes wrong
+ *     release  the same of its signatures of releases
  *     answer   garbage and old things for those who ask */
 #ifndef SLU_BYZANTINE_STATE_H
 #define SLU_BYZANTINE_STATE_H
@@ -177,6 +179,12 @@ bool slu_dv_withholds(const struct slu_deviant *d, const struct slu_effect *e);
 void slu_dv_lie(struct slu_deviant *d, struct slu_signed_shares *shares);
 /* The same of the record of one. */
 void slu_dv_lie_on_disk(struct slu_deviant *d, struct slu_effect *persist);
+
+/* release.c */
+/* Whether what is sent or served stays unsaid: a signature of a release, or certificates. */
+bool slu_dv_withholds_release(struct slu_deviant *d, const struct slu_effect *e);
+/* Says an own signature, or one of another release, or some of both. */
+void slu_dv_missign(struct slu_deviant *d, const struct slu_signed_release *m, uint64_t targets);
 
 /* answer.c */
 void slu_dv_keep(struct slu_deviant *d, const struct slu_message *m, const uint8_t *body,

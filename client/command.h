@@ -26,9 +26,13 @@ int slu_command_subscribe(int argc, char **argv);
 int slu_command_receipt(int argc, char **argv);
 int slu_command_evidence(int argc, char **argv);
 int slu_command_verify(int argc, char **argv);
+int slu_command_proof(int argc, char **argv);
+int slu_command_show(int argc, char **argv);
 int slu_command_tx(int argc, char **argv);
 int slu_command_status(int argc, char **argv);
 int slu_command_bench(int argc, char **argv);
+/** In inspect/: it reads a node's records. */
+int slu_command_audit(int argc, char **argv);
 int slu_command_backup_keys(int argc, char **argv);
 int slu_command_restore_keys(int argc, char **argv);
 

@@ -7,20 +7,19 @@
 #include "sluice/error.h"
 #include "wire/key_cert.h"
 
-static bool is_signed_by(void *context, uint16_t node, const uint8_t digest32[32],
-                         const uint8_t signature64[64])
+bool slu_committee_signed(void *context, uint16_t node, const uint8_t digest32[32],
+                          const uint8_t signature64[64])
 {
     const struct slu_genesis *genesis = context;
     return node < genesis->n &&
            slu_signature_ok(genesis->nodes[node].public32, digest32, signature64);
 }
 
-int slu_committee_key_read(struct slu_seal_key *key, uint16_t *k,
-                           const struct slu_genesis *genesis, const uint8_t *certificate,
-                           size_t len)
+int slu_committee_key_read(struct slu_seal_key *key, uint16_t *k, const struct slu_genesis *genesis,
+                           const uint8_t *certificate, size_t len)
 {
     const struct slu_verifier verifier = {.context = (void *)(uintptr_t)genesis,
-                                          .verify = is_signed_by};
+                                          .verify = slu_committee_signed};
     struct slu_reader r = slu_reader_of(certificate, len);
     struct slu_key_cert *cert = malloc(sizeof *cert);
     memset(key, 0, sizeof *key);

@@ -8,9 +8,8 @@
 #include "sluice/seal.h"
 #include "wire/genesis.h"
 
-/** Reads a certificate and checks it; `k`, if not NULL, gets how many nodes open what is sealed to it.
- * Errors, after which `key` is zero: MALFORMED, MISMATCH,
- * SIGNATURE, MEMORY. */
+/** Reads a certificate and checks it; `k`, if not NULL, gets how many nodes open what is sealed to
+ * it. Errors, after which `key` is zero: MALFORMED, MISMATCH, SIGNATURE, MEMORY. */
 SLU_MUST_USE int slu_committee_key_read(struct slu_seal_key *key, uint16_t *k,
                                         const struct slu_genesis *genesis,
                                         const uint8_t *certificate, size_t len);
@@ -31,5 +30,9 @@ SLU_MUST_USE int slu_committee_key_ask(struct slu_key_answer *out, struct slu_se
                                        const struct slu_genesis *genesis, const uint8_t *key_id32);
 /** Whether an error of slu_committee_key_ask says that the node lied. */
 bool slu_committee_key_lied(int error);
+
+/** For a slu_verifier whose context is a genesis: whether `node` of it signed. */
+bool slu_committee_signed(void *genesis, uint16_t node, const uint8_t digest32[32],
+                          const uint8_t signature64[64]);
 
 #endif

@@ -23,7 +23,7 @@ static void add_payload(struct slu_text *text, const uint8_t *bytes, size_t len)
 }
 
 /* A bundle's legs, or else the payload. */
-static void add_content(struct slu_text *text, const struct slu_height_entry *entry,
+static void add_content(struct slu_text *text, const struct slu_entry *entry,
                         const uint8_t *payload, size_t len)
 {
     struct slu_bundle bundle;
@@ -42,7 +42,7 @@ static void add_content(struct slu_text *text, const struct slu_height_entry *en
     slu_text_add(text, "]");
 }
 
-static void add_evidence(struct slu_text *text, const struct slu_height_entry *entry,
+static void add_evidence(struct slu_text *text, const struct slu_entry *entry,
                          const struct slu_genesis *genesis)
 {
     struct slu_evidence evidence;
@@ -52,7 +52,7 @@ static void add_evidence(struct slu_text *text, const struct slu_height_entry *e
     }
 }
 
-static void add_sealed(struct slu_text *text, const struct slu_height_entry *entry)
+static void add_sealed(struct slu_text *text, const struct slu_entry *entry)
 {
     struct slu_sealed sealed;
     /* A forced one is ordered whatever it holds. */
@@ -76,7 +76,7 @@ static void add_ordered(struct slu_text *text, const struct slu_opening *opening
     slu_text_add(text, "}");
 }
 
-static void add_opened(struct slu_text *text, const struct slu_height_entry *entry)
+static void add_opened(struct slu_text *text, const struct slu_entry *entry)
 {
     struct slu_opening opening;
     SLU_CHECK(slu_opening_read(&opening, entry->payload, entry->payload_len, true) == SLU_OK);
@@ -92,7 +92,7 @@ static void add_opened(struct slu_text *text, const struct slu_height_entry *ent
     add_content(text, entry, opening.payload, opening.payload_len);
 }
 
-static void add_void(struct slu_text *text, const struct slu_height_entry *entry)
+static void add_void(struct slu_text *text, const struct slu_entry *entry)
 {
     struct slu_opening place;
     SLU_CHECK(slu_opening_read(&place, entry->payload + 1, entry->payload_len - 1, false) ==
@@ -103,7 +103,7 @@ static void add_void(struct slu_text *text, const struct slu_height_entry *entry
     add_ordered(text, &place);
 }
 
-void slu_entry_json(struct slu_text *text, const struct slu_height_entry *entry,
+void slu_entry_json(struct slu_text *text, const struct slu_entry *entry,
                     const struct slu_genesis *genesis, bool with_rollup)
 {
     slu_text_add(text, "{\"index\":");

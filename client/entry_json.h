@@ -15,7 +15,7 @@
  *     opened: ordered, key_id, unlock, valid_until_ms, e, z, rho, payload (of a bundle: legs)
  *     void: reason, ordered
  * A bundle that came out of the queue malformed, past more than f liars, has payload, too. */
-void slu_entry_json(struct slu_text *text, const struct slu_height_entry *entry,
+void slu_entry_json(struct slu_text *text, const struct slu_entry *entry,
                     const struct slu_genesis *genesis, bool with_rollup);
 
 /** An unlock as JSON: null, {"height":H} or {"time_ms":T}. */

@@ -21,7 +21,7 @@ static const char usage[] =
     "Prints one JSON line for each piece of evidence that the node holds:\n"
     "  {\"id\",\"offence\",\"offender\",\"at\",\"bytes\"}\n"
     "`at` is the lane position of two batches, the view of two votes, or the height of a wrong "
-    "share.\n"
+    "share or release.\n"
     "Each proves itself with the genesis alone: `sluice verify FILE --genesis G`.\n"
     "\n"
     "  --node URL,...  nodes to ask, the next one when one is dead\n"
@@ -83,25 +83,41 @@ static int print_all(const Slu__Client__EvidenceReply *reply, const uint8_t chai
     return code;
 }
 
-static int ask(struct slu_session *session, const char *dir)
+/* One answer; `*skip` are known, and more are then. */
+static int ask_from(struct slu_session *session, const char *dir, uint32_t *skip, bool *more)
 {
     Slu__Client__EvidenceQuery query = SLU__CLIENT__EVIDENCE_QUERY__INIT;
     Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
     Slu__Client__Reply *reply;
+    query.skip = *skip;
     request.body_case = SLU__CLIENT__REQUEST__BODY_EVIDENCE;
     request.evidence = &query;
+    *more = false;
     int rc = slu_session_call(session, &request, &reply, ANSWER_MS);
     if (rc)
         return slu_complain("evidence", SLU_EXIT_NO_NODE, "no answer: %s", slu_strerror(rc));
     int code;
-    if (reply->body_case == SLU__CLIENT__REPLY__BODY_EVIDENCE)
+    if (reply->body_case == SLU__CLIENT__REPLY__BODY_EVIDENCE) {
         code = print_all(reply->evidence, slu_session_chain_id32(session), dir);
-    else if (reply->body_case == SLU__CLIENT__REPLY__BODY_ERROR)
+        *skip += (uint32_t)reply->evidence->n_items;
+        *more = reply->evidence->more && reply->evidence->n_items > 0 &&
+                *skip < SLU_NODES_MAX * SLU_OFFENCES;
+    } else if (reply->body_case == SLU__CLIENT__REPLY__BODY_ERROR) {
         code = slu_complain("evidence", SLU_EXIT_NOT_ALL, "%s: %s", reply->error->code,
                             reply->error->text);
-    else
+    } else {
         code = slu_complain("evidence", SLU_EXIT_NO_NODE, "the node answered something else");
+    }
     slu_reply_free(reply);
+    return code;
+}
+
+static int ask(struct slu_session *session, const char *dir)
+{
+    uint32_t skip = 0;
+    int code = SLU_EXIT_OK;
+    for (bool more = true; more && code == SLU_EXIT_OK;)
+        code = ask_from(session, dir, &skip, &more);
     return code;
 }
 

@@ -25,34 +25,6 @@ const char *slu_entry_kind_name(uint8_t kind)
                                    : "unknown";
 }
 
-bool slu_entry_next(struct slu_reader *reader, struct slu_height_entry *entry)
-{
-    if (slu_reader_left(reader) == 0)
-        return false;
-    entry->index = slu_read_u32(reader);
-    entry->rollup = slu_read_u64(reader);
-    entry->id32 = slu_read_bytes(reader, 32);
-    entry->kind = slu_read_u8(reader);
-    entry->payload_len = slu_read_u32(reader);
-    entry->payload = slu_read_bytes(reader, entry->payload_len);
-    return !reader->failed;
-}
-
-int slu_entry_bundle(struct slu_bundle *bundle, const struct slu_height_entry *entry)
-{
-    struct slu_opening opening;
-    bundle->count = 0;
-    if (entry->rollup != 0)
-        return SLU_ERR_MALFORMED;
-    if (entry->kind == SLU_ENTRY_OPENED)
-        return slu_opening_read(&opening, entry->payload, entry->payload_len, true)
-                   ? SLU_ERR_MALFORMED
-                   : slu_bundle_read(bundle, opening.payload, opening.payload_len);
-    return (entry->kind & ~SLU_ENTRY_FORCED) == SLU_TX_BUNDLE
-               ? slu_bundle_read(bundle, entry->payload, entry->payload_len)
-               : SLU_ERR_MALFORMED;
-}
-
 static int refuse(struct slu_heights *heights, int error, const char *words, uint64_t height)
 {
     snprintf(heights->why, sizeof heights->why, "height %llu: %s", (unsigned long long)height,
@@ -77,7 +49,7 @@ static int check_first(struct slu_heights *heights, const Slu__Client__Height *p
 
 /* Opened and void entries say where they were ordered: lower, or here, and then at their own index.
  * Void ones are of rollup 0, and of what opened bundles are. */
-static bool is_placed(const struct slu_height_entry *entry, uint64_t height)
+static bool is_placed(const struct slu_entry *entry, uint64_t height)
 {
     struct slu_opening opening;
     struct slu_bundle bundle;
@@ -95,7 +67,7 @@ static bool is_placed(const struct slu_height_entry *entry, uint64_t height)
 }
 
 /* Indexes rise; but what is due where it was ordered follows its commitment at the same one. */
-static bool is_next(const struct slu_heights *heights, const struct slu_height_entry *entry)
+static bool is_next(const struct slu_heights *heights, const struct slu_entry *entry)
 {
     bool outcome = entry->kind == SLU_ENTRY_OPENED || entry->kind == SLU_ENTRY_VOID;
     return entry->index > heights->last_index ||
@@ -107,7 +79,7 @@ static bool is_next(const struct slu_heights *heights, const struct slu_height_e
 static int check_entries(struct slu_heights *heights, const Slu__Client__Height *part)
 {
     struct slu_reader reader = slu_reader_of(part->entries.data, part->entries.len);
-    struct slu_height_entry entry;
+    struct slu_entry entry;
     uint32_t count = 0;
     while (slu_entry_next(&reader, &entry)) {
         if (heights->count + count > 0 && !is_next(heights, &entry))

@@ -18,31 +18,15 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "proto/codec.h"
-#include "sluice/bundle.h"
+#include "wire/entry.h"
 
 /** Entries of one height, at most: every lane's quota and as much again for what lists add. */
 #define SLU_HEIGHT_BYTES_MAX  (2u * SLU_NODES_MAX * SLU_LANE_QUOTA_BYTES_CAP)
 #define SLU_HEIGHTS_WHY_BYTES 128u
 
-/* An entry's kind, as proto/client.proto has it. */
-#define SLU_ENTRY_FORCED   128u
-#define SLU_ENTRY_EVIDENCE 64u
-#define SLU_ENTRY_KEYGEN   65u
-#define SLU_ENTRY_OPENED   66u /* payload: wire/opening.h */
-#define SLU_ENTRY_VOID     67u /* payload: why u8, place */
-
 /** An entry's kind as a word: "plain", "bundle", "sealed", "opened", "void", "evidence", "keygen",
  * "unknown". Static storage. */
 const char *slu_entry_kind_name(uint8_t kind);
-
-struct slu_height_entry {
-    uint32_t index; /* place in the block's whole list */
-    uint64_t rollup;
-    const uint8_t *id32;
-    uint8_t kind; /* of the envelope (enum slu_tx_kind), + SLU_ENTRY_FORCED; or one of the above */
-    const uint8_t *payload;
-    uint32_t payload_len;
-};
 
 struct slu_heights {
     uint64_t expected; /* the height that must come next; 0: any */
@@ -73,11 +57,5 @@ void slu_heights_again(struct slu_heights *heights);
 /** Forgets an unfinished height, to go on with another server from `expected`. */
 void slu_heights_restart(struct slu_heights *heights);
 void slu_heights_free(struct slu_heights *heights);
-
-/** Reads the next entry at the cursor. False at the end, or when the bytes do not hold one
- * (reader->failed). */
-bool slu_entry_next(struct slu_reader *reader, struct slu_height_entry *entry);
-/** The legs of a bundle, ordered as one or opened. Errors: MALFORMED (it is none). */
-SLU_MUST_USE int slu_entry_bundle(struct slu_bundle *bundle, const struct slu_height_entry *entry);
 
 #endif

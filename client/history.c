@@ -41,7 +41,7 @@ static struct search search_of(struct slu_tracked **rows, size_t count)
 }
 
 /* The same id can stand in several rows: a file may hold a transaction twice. */
-static void found(struct search *search, uint64_t height, const struct slu_height_entry *entry)
+static void found(struct search *search, uint64_t height, const struct slu_entry *entry)
 {
     size_t low = 0, high = search->count;
     while (low < high) {
@@ -69,7 +69,7 @@ static int take(struct search *search, struct slu_heights *heights, const Slu__C
     if (rc <= 0)
         return rc;
     struct slu_reader reader = slu_reader_of(heights->bytes, heights->len);
-    struct slu_height_entry entry;
+    struct slu_entry entry;
     while (slu_entry_next(&reader, &entry))
         if (entry.kind != SLU_ENTRY_OPENED && entry.kind != SLU_ENTRY_VOID)
             found(search, heights->height, &entry);

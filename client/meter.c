@@ -91,7 +91,7 @@ static bool first_time(struct slu_meter *meter, uint64_t number)
     return first;
 }
 
-static void take_entry(struct slu_meter *meter, const struct slu_height_entry *entry,
+static void take_entry(struct slu_meter *meter, const struct slu_entry *entry,
                        uint64_t now_ns)
 {
     uint64_t number, intended_ns;
@@ -131,7 +131,7 @@ static void take_height(struct slu_meter *meter, const Slu__Client__Height *part
 {
     uint64_t now_ns = slu_now_ns();
     struct slu_reader reader = slu_reader_of(part->entries.data, part->entries.len);
-    struct slu_height_entry entry;
+    struct slu_entry entry;
     while (slu_entry_next(&reader, &entry))
         take_entry(meter, &entry, now_ns);
     if (reader.failed)

@@ -41,7 +41,7 @@ static int fetch(struct slu_openings *o, const char *url, const uint8_t *key_id3
     return rc;
 }
 
-static int check_content(const struct slu_seal_key *key, const struct slu_height_entry *entry,
+static int check_content(const struct slu_seal_key *key, const struct slu_entry *entry,
                          const struct slu_opening *shown)
 {
     struct slu_seal_opening opening = {.unlock_kind = (enum slu_unlock)shown->unlock_kind,
@@ -71,7 +71,7 @@ static bool is_unlocked(const struct slu_heights *heights, const struct slu_open
 }
 
 /* Whether the chain has all rollups that it is for. */
-static bool is_known(const struct slu_genesis *genesis, const struct slu_height_entry *entry)
+static bool is_known(const struct slu_genesis *genesis, const struct slu_entry *entry)
 {
     struct slu_bundle bundle;
     return slu_entry_bundle(&bundle, entry) ? slu_genesis_rollup_known(genesis, entry->rollup)
@@ -79,7 +79,7 @@ static bool is_known(const struct slu_genesis *genesis, const struct slu_height_
 }
 
 static int check_entry(struct slu_openings *o, const struct slu_heights *heights,
-                       const struct slu_height_entry *entry, const char *url, const char **words)
+                       const struct slu_entry *entry, const char *url, const char **words)
 {
     struct slu_opening shown;
     *words = "it is none";
@@ -102,7 +102,7 @@ int slu_openings_check(struct slu_openings *openings, const struct slu_heights *
                        const char *url, char why[SLU_OPENINGS_WHY_BYTES])
 {
     struct slu_reader reader = slu_reader_of(heights->bytes, heights->len);
-    struct slu_height_entry entry;
+    struct slu_entry entry;
     const char *words;
     while (slu_entry_next(&reader, &entry)) {
         if (entry.kind != SLU_ENTRY_OPENED)

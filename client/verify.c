@@ -1,64 +1,43 @@
-/* `sluice verify`: checks evidence or a receipt offline, with nothing but the genesis. */
-#include <errno.h>
+/* `sluice verify`: checks a proof, evidence or a receipt offline, with nothing but the genesis. */
 #include <getopt.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/bytes.h"
 #include "client/command.h"
+#include "client/committee_key.h"
 #include "client/offence.h"
 #include "client/proof_file.h"
+#include "client/proofs.h"
 #include "client/receipts.h"
 #include "config/genesis_json.h"
-#include "crypto/keyguard.h"
 #include "sluice/error.h"
 #include "wire/evidence.h"
 
 static const char usage[] =
     "usage: sluice verify FILE --genesis G\n"
     "\n"
-    "Checks what a node handed out, without any node. FILE holds evidence or a receipt: its bytes "
+    "Checks what a node handed out, without any node. FILE (- is standard input) holds a proof "
     "(`sluice\n"
-    "evidence --dir`), 0x-hex of them, or a JSON object with that as \"bytes\", as `sluice "
-    "evidence` and\n"
-    "`sluice submit --forced` print it. Prints {\"valid\",\"what\",...}, with a \"reason\" when "
-    "not valid.\n"
+    "proof`), evidence (`sluice evidence --dir`) or a receipt: its bytes, 0x-hex of them, or a "
+    "JSON\n"
+    "object with that as \"bytes\", as `sluice evidence` and `sluice submit --forced` print it. "
+    "Prints\n"
+    "{\"valid\",\"what\",...}, with a \"reason\" when not valid. Of a proof:\n"
+    "  {\"id\",\"height\",\"time_ms\",\"index\",\"rollup\",\"kind\",\"forced\",\"queued_at\","
+    "\"opened\",\"payload\",\n"
+    "   \"legs\",\"certified\"}: `queued_at` where that is shown, `opened` of a sealed one that is "
+    "opened or\n"
+    "void, `legs` of a bundle; `payload` is what is inside, once it is opened.\n"
     "\n"
     "Exit: 0 it is valid, 2 FILE or G cannot be read, 3 it is not valid.\n";
 
-#define FILE_BYTES_MAX (2u * SLU_EVIDENCE_BYTES_MAX + 1024u) /* hex of it in a JSON object */
-
-static bool verify_signature(void *context, uint16_t node, const uint8_t digest32[32],
-                             const uint8_t signature64[64])
-{
-    const struct slu_genesis *genesis = context;
-    return node < genesis->n &&
-           slu_signature_ok(genesis->nodes[node].public32, digest32, signature64);
-}
-
-/* The file's bytes, and how many; 0 after a complaint. */
-static size_t read_file(const char *path, char *text)
-{
-    FILE *file = fopen(path, "rb");
-    size_t len = file ? fread(text, 1, FILE_BYTES_MAX + 1, file) : 0;
-    if (!file || ferror(file)) {
-        slu_complain("verify", 0, "%s: %s", path, strerror(errno));
-        len = 0;
-    } else if (len == 0 || len > FILE_BYTES_MAX) {
-        slu_complain("verify", 0, "%s: %s", path, len ? "too long for either" : "empty");
-        len = 0;
-    }
-    if (file)
-        fclose(file);
-    return len;
-}
-
-static int not_valid(struct slu_text *text, const char *what, int error)
+static int not_valid(struct slu_text *text, const char *what, const char *words)
 {
     slu_text_add(text, "{\"valid\":false,\"what\":\"");
     slu_text_add(text, what);
     slu_text_add(text, "\",\"reason\":");
-    slu_text_add_json(text, slu_strerror(error));
+    slu_text_add_json(text, words);
     return SLU_EXIT_LIE;
 }
 
@@ -78,7 +57,7 @@ static int check_receipt(struct slu_text *text, const struct slu_genesis *genesi
     struct slu_receipt receipt;
     int rc = slu_receipt_read(&r, genesis, &receipt);
     if (rc || !slu_receipt_ok(&receipt, genesis))
-        return not_valid(text, "receipt", rc ? rc : SLU_ERR_SIGNATURE);
+        return not_valid(text, "receipt", slu_strerror(rc ? rc : SLU_ERR_SIGNATURE));
     valid(text, "receipt", receipt.id);
     slu_text_add(text, "\"node\":");
     slu_text_add_number(text, receipt.node);
@@ -92,21 +71,40 @@ static int check_receipt(struct slu_text *text, const struct slu_genesis *genesi
 static int check_evidence(struct slu_text *text, struct slu_genesis *genesis, const uint8_t *bytes,
                           size_t len)
 {
-    struct slu_verifier verifier = {.context = genesis, .verify = verify_signature};
+    struct slu_verifier verifier = {.context = genesis, .verify = slu_committee_signed};
     struct slu_evidence found;
     int rc = slu_evidence_check(&found, genesis, bytes, len, &verifier);
     if (rc)
-        return not_valid(text, "evidence", rc);
+        return not_valid(text, "evidence", slu_strerror(rc));
     valid(text, "evidence", found.id);
     slu_offence_json(text, &found);
+    return SLU_EXIT_OK;
+}
+
+static int check_proof(struct slu_text *text, struct slu_genesis *genesis, const uint8_t *bytes,
+                       size_t len)
+{
+    struct slu_proof_facts facts;
+    struct slu_proof proof;
+    enum slu_proof_fault fault = slu_proof_judge(&proof, genesis, bytes, len);
+    if (fault)
+        return not_valid(text, "proof", slu_proof_fault_words(fault));
+    slu_proof_claims(&facts, &proof);
+    valid(text, "proof", facts.id);
+    slu_proof_facts_json(text, &facts);
     return SLU_EXIT_OK;
 }
 
 static int check(struct slu_genesis *genesis, const uint8_t *bytes, size_t len)
 {
     struct slu_text text = {0};
-    int code = len == SLU_RECEIPT_BYTES ? check_receipt(&text, genesis, bytes, len)
-                                        : check_evidence(&text, genesis, bytes, len);
+    int code;
+    if (slu_proof_is(bytes, len))
+        code = check_proof(&text, genesis, bytes, len);
+    else if (len == SLU_RECEIPT_BYTES)
+        code = check_receipt(&text, genesis, bytes, len);
+    else
+        code = check_evidence(&text, genesis, bytes, len);
     slu_text_add(&text, "}\n");
     if (!slu_text_write(&text, stdout))
         code = slu_complain("verify", SLU_EXIT_NO_NODE, "standard output cannot be written");
@@ -122,8 +120,6 @@ int slu_command_verify(int argc, char **argv)
         {NULL, 0, NULL, 0},
     };
     static struct slu_genesis genesis;
-    static char text[FILE_BYTES_MAX + 1];
-    static uint8_t bytes[FILE_BYTES_MAX];
     const char *path = NULL;
     char why[512];
     int option;
@@ -139,8 +135,9 @@ int slu_command_verify(int argc, char **argv)
         return slu_complain("verify", SLU_EXIT_NOT_ALL, "needs one FILE and --genesis G");
     if (slu_genesis_load(&genesis, path, why, sizeof why))
         return slu_complain("verify", SLU_EXIT_NOT_ALL, "--genesis: %s", why);
-    size_t len = read_file(argv[optind], text);
-    if (len == 0)
-        return SLU_EXIT_NOT_ALL;
-    return check(&genesis, bytes, slu_proof_bytes(bytes, text, len));
+    size_t len;
+    uint8_t *bytes = slu_proof_file_load("verify", argv[optind], &len);
+    int code = bytes ? check(&genesis, bytes, len) : SLU_EXIT_NOT_ALL;
+    free(bytes);
+    return code;
 }

@@ -1,5 +1,7 @@
 /* The computed block (clause 3.3): a function of its parent and of exactly q reports. The leader
  * chooses nothing in here but which quorum it heard. */
+#include "consensus/block.h"
+
 #include <string.h>
 
 #include "consensus/state.h"
@@ -29,34 +31,36 @@ static uint64_t lower_median(uint64_t *values, uint16_t count)
     return values[(count - 1) / 2];
 }
 
-static uint64_t block_time(const struct slu_core *c, const struct slu_block *parent,
-                           const struct slu_report *const *reports)
+uint64_t slu_block_time(const struct slu_genesis *g, const struct slu_block *parent,
+                        const struct slu_report *const *reports)
 {
     uint64_t clocks[SLU_NODES_MAX];
-    for (uint16_t i = 0; i < c->q; i++)
+    uint16_t q = slu_genesis_q(g);
+    for (uint16_t i = 0; i < q; i++)
         clocks[i] = reports[i]->clock_ms;
-    uint64_t time = lower_median(clocks, c->q);
+    uint64_t time = lower_median(clocks, q);
     if (parent->height > 0 && time > parent->time_ms + SLU_TIME_STEP_MS)
         time = parent->time_ms + SLU_TIME_STEP_MS;
     return time > parent->time_ms ? time : parent->time_ms + 1;
 }
 
-static bool release_lags(const struct slu_core *c, const struct slu_block *parent,
-                         const struct slu_report *const *reports)
+bool slu_block_frozen(const struct slu_genesis *g, const struct slu_block *parent,
+                      const struct slu_report *const *reports)
 {
     uint64_t released[SLU_NODES_MAX];
-    for (uint16_t i = 0; i < c->q; i++)
+    uint16_t q = slu_genesis_q(g);
+    for (uint16_t i = 0; i < q; i++)
         released[i] = reports[i]->released;
-    uint64_t median = lower_median(released, c->q);
-    return median < parent->height && parent->height - median > c->g->params.release_lag_max;
+    uint64_t median = lower_median(released, q);
+    return median < parent->height && parent->height - median > g->params.release_lag_max;
 }
 
-/* The highest tip of a lane that any report names above `floor`; NULL when none does. */
-static const struct slu_tip *highest_tip(const struct slu_core *c, uint16_t lane, uint64_t floor,
-                                         const struct slu_report *const *reports)
+const struct slu_tip *slu_block_highest_tip(const struct slu_genesis *g, uint16_t lane,
+                                            uint64_t floor, const struct slu_report *const *reports)
 {
     const struct slu_tip *best = NULL;
-    for (uint16_t i = 0; i < c->q; i++) {
+    uint16_t q = slu_genesis_q(g);
+    for (uint16_t i = 0; i < q; i++) {
         for (uint16_t k = 0; k < reports[i]->count; k++) {
             const struct slu_lane_tip *at = &reports[i]->tips[k];
             if (at->lane == lane && at->tip.position > floor) {
@@ -66,6 +70,14 @@ static const struct slu_tip *highest_tip(const struct slu_core *c, uint16_t lane
         }
     }
     return best;
+}
+
+bool slu_lane_part_take(struct slu_lane_part *part, const struct slu_genesis *g,
+                        uint32_t payload_bytes, uint32_t txs)
+{
+    part->bytes += payload_bytes;
+    part->txs += txs;
+    return part->bytes <= g->params.lane_quota_bytes && part->txs <= slu_genesis_lane_quota_txs(g);
 }
 
 /* Clamps a lane's tip to the quotas: the longest run above the parent's cut that fits. False when
@@ -81,13 +93,11 @@ static bool clamp(struct slu_core *c, uint16_t lane_index, const struct slu_tip 
         slu_lane_path(c, lane, place, from->position, from->digest, c->path);
     if (count == SLU_NONE)
         return false;
-    uint64_t bytes = 0, txs = 0, quota_txs = slu_genesis_lane_quota_txs(c->g);
+    struct slu_lane_part part = {0};
     *out = *from;
     for (uint32_t i = count; i-- > 0;) {
         const struct slu_batch_header *h = &lane->pool[c->path[i]].h;
-        bytes += h->payload_bytes;
-        txs += h->txs;
-        if (bytes > c->g->params.lane_quota_bytes || txs > quota_txs)
+        if (!slu_lane_part_take(&part, c->g, h->payload_bytes, h->txs))
             break;
         out->position = h->position;
         memcpy(out->digest, h->digest, 32);
@@ -104,13 +114,14 @@ bool slu_block_compute(struct slu_core *c, struct slu_block *out, const struct s
     out->height = parent->height + 1;
     out->n = c->n;
     memcpy(out->parent, parent->digest, 32);
-    out->time_ms = block_time(c, parent, reports);
-    bool frozen = release_lags(c, parent, reports), moved = false;
+    out->time_ms = slu_block_time(c->g, parent, reports);
+    bool frozen = slu_block_frozen(c->g, parent, reports), moved = false;
     for (uint16_t l = 0; l < c->n; l++) {
         out->cut[l] = parent->cut[l];
         if (frozen)
             continue;
-        const struct slu_tip *tip = highest_tip(c, l, parent->cut[l].position, reports);
+        const struct slu_tip *tip =
+            slu_block_highest_tip(c->g, l, parent->cut[l].position, reports);
         if (tip && !clamp(c, l, &parent->cut[l], tip, &out->cut[l]))
             return false;
         moved |= out->cut[l].position > parent->cut[l].position;

@@ -138,6 +138,7 @@ static void persist_final(struct slu_core *c, const struct slu_block *block,
     SLU_CHECK(!w.failed);
     struct slu_record_key key = {.kind = SLU_REC_FINAL, .a = block->height};
     slu_fx_persist(c, &key, w.start, slu_writer_len(&w), NULL, 0);
+    slu_report_persist(c, block);
 }
 
 /* What its list says goes into the queue; `block` may be in the ring already. */

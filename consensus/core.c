@@ -56,7 +56,7 @@ size_t slu_core_bytes(const struct slu_genesis *g)
     bytes += 2 * SLU_PENDING_LIST_BYTES + SLU_QUEUED_BYTES_MAX + 3 * slack;
     bytes += slu_inbox_bytes(g) + slu_queue_bytes(g) + 2 * slack;
     bytes += slu_order_bytes(g) + slu_keygen_bytes(g) + 9 * slack;
-    bytes += slu_calendar_bytes(g) + slu_opener_bytes(g) + 2 * slack;
+    bytes += slu_calendar_bytes(g) + slu_opener_bytes(g) + slu_releases_bytes(g) + 5 * slack;
     bytes += n * sizeof(struct slu_tip) + slack;
     bytes += sizeof(struct slu_message) + slack;
     bytes += (g->params.lane_window_batches + 1) * sizeof(uint32_t) + slack;
@@ -101,6 +101,7 @@ static void init_tables(struct slu_core *c, struct slu_arena *a)
     slu_keygen_init(c, a);
     slu_calendar_init(&c->calendar, a, c->g);
     slu_opener_init(c, a);
+    slu_releases_init(c, a);
     c->freezes = take(a, n * sizeof *c->freezes);
     c->scratch = take(a, sizeof *c->scratch);
     c->path = take(a, (c->g->params.lane_window_batches + 1) * sizeof *c->path);
@@ -192,6 +193,13 @@ static void on_message(struct slu_core *c, const struct slu_message *m, uint16_t
         heard(c, m->shares.node == from ? from : c->self);
         slu_opening_on_shares(c, &m->shares);
         return;
+    case SLU_MSG_RELEASE:
+        heard(c, m->release.node == from ? from : c->self);
+        slu_release_on_signature(c, &m->release);
+        return;
+    case SLU_MSG_RELEASE_CERT:
+        slu_release_on_cert(c, &m->release_cert);
+        return;
     case SLU_MSG_KINDS:
         return;
     }
@@ -201,6 +209,7 @@ static void on_start(struct slu_core *c)
 {
     SLU_CHECK(!c->started);
     c->started = true;
+    c->releases.accepted_ms = c->now_ms;
     for (uint16_t j = 0; j < c->n; j++)
         c->heard_ms[j] = c->now_ms;
     if (c->first_start) {
@@ -212,6 +221,7 @@ static void on_start(struct slu_core *c)
     slu_view_restart(c);
     slu_vote_recount(c);
     slu_keygen_speak(c);
+    slu_release_advance(c, slu_opener_height_open(c)); /* of a turn that was torn off */
     c->order_wanted = true;
 }
 
@@ -224,6 +234,7 @@ static void on_peer_up(struct slu_core *c, uint16_t peer)
     slu_ack_send_full(c, peer);
     slu_inbox_send_all(c, peer);
     slu_vote_resend_above_final(c, peer);
+    slu_release_send_own(c, peer);
     if (c->reported_view == c->view && c->view > 0) {
         c->scratch->kind = SLU_MSG_REPORT;
         slu_report_copy(&c->scratch->report, &c->own_report);
@@ -252,6 +263,7 @@ static void tick(struct slu_core *c)
     slu_view_run(c);
     slu_order_progress(c);
     slu_opening_run(c);
+    slu_release_turn(c);
 }
 
 static void end_turn(struct slu_core *c)
@@ -263,6 +275,7 @@ static void end_turn(struct slu_core *c)
     at = earliest(at, slu_rejoin_deadline(c));
     at = earliest(at, slu_sealing_deadline(c));
     at = earliest(at, slu_opening_deadline(c));
+    at = earliest(at, slu_release_deadline(c));
     if (c->order_wanted)
         at = c->now_ms;
     c->fx->deadline_ms = c->started ? at : UINT64_MAX;
@@ -328,6 +341,8 @@ const struct slu_core_stats *slu_core_stats(const struct slu_core *core)
     s->own_pending_bytes = c->lanes[c->self].window_bytes + c->open_bytes;
     s->dedup_entries = c->dedup.count;
     s->opened_height = slu_opener_height_open(c);
+    s->released_height = c->releases.top;
+    s->certified_height = c->releases.certified;
     s->calendar_entries = c->calendar.count;
     s->calendar_bytes = c->calendar.bytes;
     return s;

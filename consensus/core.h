@@ -32,6 +32,7 @@
 #include "crypto/keyguard.h"
 #include "wire/genesis.h"
 #include "wire/message.h"
+#include "wire/release.h"
 #include "wire/tx.h"
 
 struct slu_core;
@@ -99,6 +100,8 @@ enum slu_effect_kind {
     SLU_EFFECT_ANSWER,    /* of a query */
     SLU_EFFECT_DELIVERED, /* a height is delivered: its record is written */
     SLU_EFFECT_OPENED,    /* all that is due up to a height is open: readers may see it */
+    SLU_EFFECT_RELEASED,  /* a certificate of the releases up to a height is there */
+    SLU_EFFECT_DIVERGED,  /* this node's state is not the others': it must stop */
     SLU_EFFECT_TRACE,     /* a line for the log, rate limited by the caller */
 };
 
@@ -209,6 +212,10 @@ struct slu_effect {
             uint32_t opened; /* at this height */
             uint32_t voids;  /* the same, of what did not open */
         } opened;
+        uint64_t released_height;
+        struct {
+            struct slu_release mine, theirs; /* of one height; theirs has f+1 signatures at least */
+        } diverged;
         struct {
             const char *text; /* logfmt fields, static or in the effects' bytes */
         } trace;
@@ -261,6 +268,8 @@ struct slu_core_stats {
     uint64_t opened_height;   /* gauge: all that is due up to here is open */
     uint64_t sealed_ordered, sealed_opened, sealed_void;
     uint64_t shares_sent, shares_refused, shares_wrong; /* messages; wrong: a proof that failed */
+    uint64_t released_height, certified_height; /* gauges: my newest release; the newest certificate */
+    uint64_t releases_signed;
     uint64_t calendar_entries, calendar_bytes; /* gauges: sealed entries that wait */
 };
 

@@ -83,3 +83,14 @@ void slu_evidence_wrong_share_of(struct slu_core *c, const struct slu_key_cert *
     slu_evidence_wrong_share(&w, c->g, cert, shares, ids_hash32, r32);
     make(c, &w);
 }
+
+void slu_evidence_wrong_release_of(struct slu_core *c, const struct slu_release_cert *cert,
+                                   const struct slu_release *const *below, uint8_t count,
+                                   const struct slu_signed_release *message)
+{
+    if (!is_wanted(c, SLU_WRONG_RELEASE, message->node))
+        return;
+    struct slu_writer w = new_content(c);
+    slu_evidence_wrong_release(&w, cert, below, count, message);
+    make(c, &w);
+}

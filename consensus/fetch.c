@@ -386,6 +386,7 @@ void slu_fetch_on_request(struct slu_core *c, const struct slu_fetch *fetch, uin
     case SLU_FETCH_BATCHES:
     case SLU_FETCH_ITEM:
     case SLU_FETCH_SHARES:
+    case SLU_FETCH_RELEASES:
     case SLU_FETCH_FINALS: {
         struct slu_effect *fx = slu_fx_add(c, SLU_EFFECT_SERVE);
         fx->serve.to = from;

@@ -51,7 +51,8 @@ void slu_opener_init(struct slu_core *c, struct slu_arena *arena)
     o->bytes = take(arena, o->bytes_cap);
     slu_idset_init(&o->ids, arena, (uint32_t)(2 * o->due_cap), c->random);
     slu_share_pool_init(&o->pool, arena, c->g);
-    o->work = slu_share_work_init(take(arena, slu_share_work_bytes(SLU_SHARES_MAX)), SLU_SHARES_MAX);
+    o->work =
+        slu_share_work_init(take(arena, slu_share_work_bytes(SLU_SHARES_MAX)), SLU_SHARES_MAX);
     o->points = take(arena, SLU_SHARES_MAX * sizeof *o->points);
     o->others = take(arena, SLU_SHARES_MAX * sizeof *o->others);
     o->decoded = take(arena, (size_t)c->n * SLU_OPEN_TOGETHER * sizeof *o->decoded);
@@ -261,6 +262,7 @@ static void tell(struct slu_core *c, uint32_t opened, uint32_t voids)
 {
     struct slu_effect *fx = slu_fx_add(c, SLU_EFFECT_OPENED);
     c->opener.told = slu_opener_height_open(c);
+    slu_release_advance(c, c->opener.told);
     fx->opened.height = c->opener.told;
     fx->opened.opened = opened;
     fx->opened.voids = voids;
@@ -307,8 +309,23 @@ static void write_due(struct slu_writer *w, const struct slu_due *due)
     slu_opening_write(w, &opening, opened);
 }
 
-/* The record comes before what is deleted for it: of what a torn write leaves, a restart sees that the
- * height is open. */
+/* The height's release, from its OPENED record. */
+static void release(struct slu_core *c, const struct slu_due_height *h, const uint8_t *record,
+                    size_t len)
+{
+    struct slu_reader r;
+    struct slu_opened opened;
+    uint32_t count;
+    SLU_CHECK(!slu_opened_open(&r, record, len, &count));
+    for (uint32_t i = 0; i < count; i++) {
+        SLU_CHECK(!slu_opened_next(&r, &opened));
+        slu_release_outcome(c, &opened);
+    }
+    slu_release_opened(c, h->height);
+}
+
+/* Release, record, and then what is deleted for it: of what a torn write leaves, a restart sees
+ * that the height is open, and that what is open is released. */
 void slu_opener_opened(struct slu_core *c)
 {
     struct slu_opener *o = &c->opener;
@@ -323,6 +340,7 @@ void slu_opener_opened(struct slu_core *c)
         opened += due->outcome == SLU_OPENED;
     }
     SLU_CHECK(!w.failed && w.at == w.end);
+    release(c, h, w.start, len);
     struct slu_record_key key = {.kind = SLU_REC_OPENED, .a = h->height};
     slu_fx_persist(c, &key, w.start, len, NULL, 0);
     for (uint32_t i = 0; i < h->count; i++) {
@@ -411,8 +429,7 @@ static int read_due(struct boot *boot, const struct slu_record_key *key, const u
                                                                              : SLU_ERR_CORRUPT;
     }
     int number = slu_keygen_find(c, sealed.key_id32);
-    if (number >= 0 &&
-        !slu_sealed_valid(c->keygen->keys[number].opening, &checked, &sealed))
+    if (number >= 0 && !slu_sealed_valid(c->keygen->keys[number].opening, &checked, &sealed))
         number = -1;
     add(c, &entry, (uint32_t)key->b, tx.bytes, number, &checked);
     return SLU_OK;

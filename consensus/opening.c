@@ -1,12 +1,13 @@
-/* Opening what is due (docs/PROTOCOL.md clauses 7.8, 7.9): own shares out first, since others wait for
- * them, then the optimistic rule chunk by chunk, lowest height first. In slices: a turn that did its
- * part says `wanted` and goes on in the next, so that votes never wait behind arithmetic. */
+/* Opening what is due (docs/PROTOCOL.md clauses 7.8, 7.9): own shares out first, since others wait
+ * for them, then the optimistic rule chunk by chunk, lowest height first. In slices: a turn that
+ * did its part says `wanted` and goes on in the next, so that votes never wait behind arithmetic.
+ */
 #include <string.h>
 
 #include "consensus/keygen.h"
 #include "consensus/opener.h"
 #include "consensus/state.h"
-#include "wire/bundle.h"
+#include "wire/opening.h"
 
 #define ASK_HEIGHTS 16u /* of what is far behind, in one request */
 
@@ -39,8 +40,7 @@ static void gather_r(const struct slu_core *c, const struct slu_due_chunk *chunk
 }
 
 static struct slu_share_chunk proven(const struct slu_core *c, const struct slu_due_chunk *chunk,
-                                     const struct slu_signed_shares *s,
-                                     const uint8_t (*r32)[32])
+                                     const struct slu_signed_shares *s, const uint8_t (*r32)[32])
 {
     const struct slu_seal_key *public = slu_opening_key_public(key_of(c, chunk)->opening);
     return slu_signed_shares_chunk(s, public, r32, c->opener.points);
@@ -64,8 +64,10 @@ static void share(struct slu_core *c, const struct slu_due_height *h, struct slu
     uint8_t r32[SLU_SHARES_MAX][32];
     struct slu_signed_shares *s = &c->scratch->shares;
     c->scratch->kind = SLU_MSG_SHARES;
-    *s = (struct slu_signed_shares){
-        .node = c->self, .height = h->height, .first = chunk->first, .count = (uint16_t)chunk->count};
+    *s = (struct slu_signed_shares){.node = c->self,
+                                    .height = h->height,
+                                    .first = chunk->first,
+                                    .count = (uint16_t)chunk->count};
     memcpy(s->block, h->block, 32);
     memcpy(s->key_id, key->cert.key.key_id, 32);
     memcpy(s->y_i, key->cert.key.y_i[c->self], 32);
@@ -108,8 +110,7 @@ static bool share_all(struct slu_core *c)
 /* ---- whose shares of a chunk are here ---- */
 
 /* A node's message for this chunk; one that is about something else is thrown away. */
-static const struct slu_signed_shares *shares_of(struct slu_core *c,
-                                                 const struct slu_due_height *h,
+static const struct slu_signed_shares *shares_of(struct slu_core *c, const struct slu_due_height *h,
                                                  struct slu_due_chunk *chunk, uint16_t node)
 {
     const struct slu_dkg_key *key = &key_of(c, chunk)->cert.key;
@@ -187,22 +188,12 @@ static void keep_opened(struct slu_due *due, const struct slu_sealed_opening *op
     due->payload_len = opening->message.payload_len;
 }
 
-/* Whether a message is for somebody: what is of rollup 0 is a bundle. */
-static enum slu_void judge(const struct slu_genesis *g, const struct slu_sealed_message *message)
-{
-    struct slu_bundle bundle;
-    if (message->rollup != 0)
-        return slu_genesis_rollup_known(g, message->rollup) ? SLU_OPENED : SLU_VOID_ROLLUP;
-    if (slu_bundle_read(&bundle, message->payload, message->payload_len))
-        return SLU_VOID_FORM;
-    return slu_bundle_known(g, &bundle) ? SLU_OPENED : SLU_VOID_ROLLUP;
-}
-
 static void settle(const struct slu_core *c, struct slu_due *due, enum slu_void outcome,
                    const struct slu_sealed_opening *opening)
 {
     if (outcome == SLU_OPENED)
-        outcome = judge(c->g, &opening->message);
+        outcome = slu_opening_judge(c->g, opening->message.rollup, opening->message.payload,
+                                    opening->message.payload_len);
     due->state = SLU_DUE_DONE;
     due->outcome = (uint8_t)outcome;
     if (outcome == SLU_OPENED)
@@ -326,8 +317,8 @@ static void check_proof(struct slu_core *c, const struct slu_due_height *h,
                                 (const uint8_t(*)[32])r32);
 }
 
-/* Combines what is not open yet with the quorum's shares. False: the turn has no room for more, or a
- * member's message is not well formed, and another quorum is needed. */
+/* Combines what is not open yet with the quorum's shares. False: the turn has no room for more, or
+ * a member's message is not well formed, and another quorum is needed. */
 static bool pass(struct slu_core *c, const struct slu_due_height *h, struct slu_due_chunk *chunk)
 {
     struct quorum quorum;
@@ -348,7 +339,8 @@ static bool pass(struct slu_core *c, const struct slu_due_height *h, struct slu_
     return true;
 }
 
-/* What did not open, when all of the quorum's proofs hold: void for good. Else the liars are out. */
+/* What did not open, when all of the quorum's proofs hold: void for good. Else the liars are out.
+ */
 static void doubt(struct slu_core *c, const struct slu_due_height *h, struct slu_due_chunk *chunk)
 {
     uint16_t nodes[SLU_NODES_MAX], k = members_of(chunk->quorum, nodes);

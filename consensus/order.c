@@ -5,6 +5,7 @@
 
 #include "consensus/state.h"
 #include "sluice/error.h"
+#include "wire/entry.h"
 
 #define READS_MAX       16u
 #define READ_BYTES_MAX  (4u * 1024u * 1024u)
@@ -29,10 +30,10 @@ struct slu_order {
     struct inbox_item *inbox; /* evidence, then what is due: inbox_max */
     uint32_t inbox_count;
     uint32_t forced, evidence; /* of them delivered */
-    uint32_t *letters;         /* places in `inbox` of what the core itself reads, first: messages of
-                                * the key generation and sealed entries */
+    uint32_t *letters; /* places in `inbox` of what the core itself reads, first: messages of
+                        * the key generation and sealed entries */
     uint32_t letter_count;
-    struct slu_sealed_entry *waited; /* sealed entries that are due now: read next */
+    struct slu_sealed_entry *waited;     /* sealed entries that are due now: read next */
     uint32_t waited_count, waited_index; /* index of the first's opening */
     struct slu_block block;
     struct planned *plan;          /* entries_per_block_max: a batch has at least one transaction */
@@ -222,6 +223,7 @@ static void deliver_tx(struct slu_core *c, uint32_t batch, uint32_t index, const
     if (reason == SLU_DROP_NONE) {
         remember(c, id);
         slu_queue_mark_done(c, id);
+        slu_release_entry(c, o->entries, tx->kind, id, tx);
         note_id(o, id, o->entries++);
         c->stats.txs_delivered++;
         c->stats.bytes_delivered += tx->body_len;
@@ -368,25 +370,31 @@ static void deliver_inbox(struct slu_core *c)
         note_id(o, item->tuple.id, item->index);
         o->forced += item->tuple.kind == SLU_INBOX_FORCED;
         o->evidence += item->tuple.kind == SLU_INBOX_EVIDENCE;
-        if (item->tuple.kind == SLU_INBOX_KEYGEN || is_sealed(&item->tuple))
+        if (item->tuple.kind ==
+            SLU_INBOX_EVIDENCE) /* they come first, and are read by nobody here */
+            slu_release_entry(c, item->index, SLU_ENTRY_EVIDENCE, item->tuple.id, NULL);
+        else
             o->letters[o->letter_count++] = i;
     }
     c->stats.forced_delivered += o->forced;
     c->stats.evidence_delivered += o->evidence;
 }
 
-/* One that the core itself reads. */
+/* What came out of the queue, but for evidence: whose it is stands inside. */
 static void deliver_letter(struct slu_core *c, const struct inbox_item *item,
                            const uint8_t *envelope, size_t len)
 {
     struct slu_reader r = slu_reader_of(envelope, len);
     struct slu_tx tx;
+    SLU_CHECK(slu_tx_read(&r, &tx)); /* it was taken in for its form */
     if (item->tuple.kind == SLU_INBOX_KEYGEN) {
+        slu_release_entry(c, item->index, SLU_ENTRY_KEYGEN, item->tuple.id, &tx);
         slu_keygen_deliver(c, c->order->block.height, envelope, len);
         return;
     }
-    SLU_CHECK(slu_tx_read(&r, &tx)); /* it was taken in for its form */
-    slu_sealing_order_forced(c, &tx, item->tuple.id, item->index);
+    slu_release_entry(c, item->index, (uint8_t)(tx.kind | SLU_ENTRY_FORCED), item->tuple.id, &tx);
+    if (is_sealed(&item->tuple))
+        slu_sealing_order_forced(c, &tx, item->tuple.id, item->index);
 }
 
 /* ---- sealed entries that waited and are due now ---- */
@@ -469,7 +477,10 @@ static void finish(struct slu_core *c)
 {
     struct slu_order *o = c->order;
     slu_keygen_height_done(c, o->block.height, o->block.time_ms);
-    persist_ids(c); /* first: the delivered record is what makes the height exist */
+    /* First: the delivered record is what makes the height exist. */
+    persist_ids(c);
+    slu_release_delivered(c, &o->block, o->ids_bytes, (size_t)o->ids * IDS_ENTRY_BYTES,
+                          o->drops_bytes, (size_t)o->drops * SLU_DELIVERED_DROP_BYTES);
     persist_delivered(c);
     struct slu_effect *fx = slu_fx_add(c, SLU_EFFECT_DELIVERED);
     fx->delivered.height = o->block.height;

@@ -2,6 +2,7 @@
  * of it is a function of the chain of blocks. */
 #include <string.h>
 
+#include "consensus/block.h"
 #include "consensus/state.h"
 
 #define ID_PREFIX_BYTES 16u /* clause 4.2: ids are told apart by these */
@@ -54,14 +55,16 @@ struct slu_offence_slot *slu_queue_offence(const struct slu_core *c, uint8_t off
     return &c->queue.offences[(size_t)offence * c->n + offender];
 }
 
-/* Whether an ancestor's queued ids still count for a block of this time and height: they could be
- * queued a second time, or are not delivered yet. Rises along the chain, so what counts is a
- * suffix. */
+bool slu_queued_counts(const struct slu_genesis *g, uint64_t queued_ms, uint64_t tail_height,
+                       const struct slu_block *block)
+{
+    return queued_ms + g->params.dedup_window_ms >= block->time_ms || tail_height > block->height;
+}
+
 static bool counts(const struct slu_core *c, uint64_t queued_ms, uint64_t tail_height,
                    const struct slu_block *block)
 {
-    return queued_ms + c->g->params.dedup_window_ms >= block->time_ms ||
-           tail_height > block->height;
+    return slu_queued_counts(c->g, queued_ms, tail_height, block);
 }
 
 /* How many entries of the ring count for `block`. */
@@ -163,12 +166,12 @@ static bool was_queued(const struct slu_core *c, const struct ancestry *ancestry
     return false;
 }
 
-/* The lowest id that no cursor passed yet; moves every cursor past it. False: none is left. */
-static bool next_tuple(const struct slu_core *c, const struct slu_report *const *reports,
-                       uint16_t *cursors, struct slu_inbox_tuple *out)
+bool slu_reports_next_tuple(const struct slu_genesis *g, const struct slu_report *const *reports,
+                            uint16_t *cursors, struct slu_inbox_tuple *out)
 {
     const uint8_t *best = NULL;
-    for (uint16_t i = 0; i < c->q; i++) {
+    uint16_t q = slu_genesis_q(g);
+    for (uint16_t i = 0; i < q; i++) {
         const uint8_t *each = reports[i]->inbox + (size_t)cursors[i] * SLU_INBOX_TUPLE_BYTES;
         if (cursors[i] < reports[i]->inbox_count &&
             (!best || memcmp(each, best, SLU_INBOX_TUPLE_BYTES) < 0))
@@ -177,7 +180,7 @@ static bool next_tuple(const struct slu_core *c, const struct slu_report *const 
     if (!best)
         return false;
     slu_inbox_tuple_at(best, 0, out);
-    for (uint16_t i = 0; i < c->q; i++)
+    for (uint16_t i = 0; i < q; i++)
         if (cursors[i] < reports[i]->inbox_count &&
             !memcmp(reports[i]->inbox + (size_t)cursors[i] * SLU_INBOX_TUPLE_BYTES, out->id,
                     ID_PREFIX_BYTES))
@@ -185,11 +188,12 @@ static bool next_tuple(const struct slu_core *c, const struct slu_report *const 
     return true;
 }
 
-static bool is_in_time(const struct slu_core *c, const struct slu_inbox_tuple *t, uint64_t time_ms)
+bool slu_tuple_in_time(const struct slu_genesis *g, const struct slu_inbox_tuple *t,
+                       uint64_t time_ms)
 {
     return t->kind == SLU_INBOX_EVIDENCE ||
            (t->valid_until_ms >= time_ms &&
-            t->valid_until_ms - time_ms <= c->g->params.dedup_window_ms);
+            t->valid_until_ms - time_ms <= g->params.dedup_window_ms);
 }
 
 bool slu_queue_compute(struct slu_core *c, struct slu_block *out, const struct slu_block *parent,
@@ -204,8 +208,8 @@ bool slu_queue_compute(struct slu_core *c, struct slu_block *out, const struct s
     out->queued = c->queue.work_list;
     struct slu_writer w = slu_writer_of(c->queue.work_list,
                                         (size_t)slu_inbox_per_block(c->g) * SLU_INBOX_TUPLE_BYTES);
-    while (next_tuple(c, reports, cursors, &t)) {
-        if (!is_in_time(c, &t, out->time_ms))
+    while (slu_reports_next_tuple(c->g, reports, cursors, &t)) {
+        if (!slu_tuple_in_time(c->g, &t, out->time_ms))
             continue;
         if (t.kind == SLU_INBOX_EVIDENCE) {
             uint64_t bit = UINT64_C(1) << t.offender;

@@ -358,6 +358,9 @@ int slu_core_boot(struct slu_core *c, const struct slu_store *store, bool first_
     if (rc)
         return rc;
     slu_opener_booted(c);
+    rc = slu_release_boot(c, store);
+    if (rc)
+        return rc;
     c->finals_top = c->delivered.height;
     for (uint16_t l = 0; l < c->n; l++)
         slu_lane_delivered(c, l, &c->delivered.cut[l]);

@@ -229,3 +229,31 @@ void slu_report_restore(struct slu_core *c, const struct slu_report *report)
     slot->present = true;
     slot->verified = backed(c, report);
 }
+
+/* With the reports anybody can compute the block again (`sluice audit`). Who fetched it has none.
+ */
+void slu_report_persist(struct slu_core *c, const struct slu_block *block)
+{
+    /* The view is final by now: its slot is there until another needs the place. */
+    const struct slu_view_slot *slot = &c->views[block->view % SLU_VIEW_WINDOW];
+    const struct slu_report *reports[SLU_NODES_MAX];
+    size_t len = 2;
+    if (slot->view != block->view || !slot->has_proposal || !slu_digest_is(slot->proposal.block, block->digest))
+        return;
+    for (uint16_t i = 0; i < slot->proposal.count; i++) {
+        const struct slu_report_ref *ref = &slot->proposal.reports[i];
+        const struct slu_report_slot *found =
+            slu_report_find(c, block->view, ref->node, ref->digest);
+        if (!found)
+            return;
+        reports[i] = &found->report;
+        len += slu_report_bytes(&found->report);
+    }
+    struct slu_writer w = slu_writer_of(slu_fx_take(c, len), len);
+    slu_write_u16(&w, slot->proposal.count);
+    for (uint16_t i = 0; i < slot->proposal.count; i++)
+        slu_report_write(&w, reports[i]);
+    SLU_CHECK(!w.failed && w.at == w.end);
+    struct slu_record_key key = {.kind = SLU_REC_REPORTS, .a = block->height};
+    slu_fx_persist(c, &key, w.start, len, NULL, 0);
+}

@@ -13,6 +13,7 @@ struct series {
     slu_serve_sink sink;
     void *sink_context;
     size_t sent_bytes;
+    uint32_t sent;
 };
 
 /* A run of consecutive final blocks up to height `until`. It ends with the last block that has its
@@ -246,6 +247,26 @@ static int serve_shares(const struct slu_store *store, const struct slu_fetch *f
     return rc < 0 ? rc : SLU_OK;
 }
 
+static int visit_cert(void *context, const struct slu_record_key *key, const uint8_t *value,
+                      size_t len)
+{
+    struct series *b = context;
+    (void)key;
+    b->sink(b->sink_context, SLU_MSG_RELEASE_CERT, value, len, NULL, 0);
+    return ++b->sent == SLU_RELEASES_SERVED ? ENOUGH : SLU_OK;
+}
+
+/* The lowest certificates of releases at `from` and above. */
+static int serve_release(const struct slu_store *store, const struct slu_fetch *fetch,
+                         slu_serve_sink sink, void *sink_context)
+{
+    struct series certs = {.sink = sink, .sink_context = sink_context};
+    struct slu_record_key from = {.kind = SLU_REC_RELEASE_CERT, .a = fetch->from};
+    struct slu_record_key to = {.kind = SLU_REC_RELEASE_CERT, .a = UINT64_MAX};
+    int rc = store->scan(store->context, &from, &to, visit_cert, &certs);
+    return rc < 0 ? rc : SLU_OK;
+}
+
 int slu_serve(const struct slu_store *store, const struct slu_genesis *genesis,
               const struct slu_fetch *fetch, slu_serve_sink sink, void *sink_context)
 {
@@ -256,6 +277,8 @@ int slu_serve(const struct slu_store *store, const struct slu_genesis *genesis,
         return serve_item(store, fetch, sink, sink_context);
     if (fetch->what == SLU_FETCH_SHARES)
         return serve_shares(store, fetch, sink, sink_context);
+    if (fetch->what == SLU_FETCH_RELEASES)
+        return serve_release(store, fetch, sink, sink_context);
     if (fetch->what != SLU_FETCH_BATCHES)
         return SLU_OK;
     /* All forks of a position are sent: the asker's chain of digests picks. */

@@ -1,7 +1,7 @@
 /* The inside of the core: one struct, in the order of the stations. Private to consensus/; every
  * other room uses core.h. Each station's functions stand under its name; the .c files have the rules.
  *
- *     submit -> lane -> ack --> report -> view -> chain -> order -> keygen, sealing -> opener
+ *     submit -> lane -> ack --> report -> view -> chain -> order -> keygen, sealing -> opener -> release
  *                 \     inbox ----^        queue ---^------^             (calendar)
  *                  \__________ fetch __________/           (keygen speaks through the inbox)
  */
@@ -14,6 +14,7 @@
 #include "consensus/idset.h"
 #include "consensus/keygen.h"
 #include "consensus/opener.h"
+#include "consensus/release.h"
 
 #define SLU_NONE UINT32_MAX
 
@@ -299,6 +300,9 @@ struct slu_core {
     struct slu_sealing sealing;
     struct slu_opener opener;
 
+    /* releases */
+    struct slu_releases releases;
+
     /* rejoin (recover.c) */
     bool rejoining;
     uint8_t rejoin_nonce[32];
@@ -482,6 +486,10 @@ void slu_evidence_on_vote(struct slu_core *c, const struct slu_view_slot *slot,
 void slu_evidence_wrong_share_of(struct slu_core *c, const struct slu_key_cert *cert,
                                  const struct slu_signed_shares *shares,
                                  const uint8_t ids_hash32[32], const uint8_t (*r32)[32]);
+/** `cert`, and the `count` releases below it, show that `message` signs another than was released. */
+void slu_evidence_wrong_release_of(struct slu_core *c, const struct slu_release_cert *cert,
+                                   const struct slu_release *const *below, uint8_t count,
+                                   const struct slu_signed_release *message);
 
 /* block.c: the pure computation */
 bool slu_block_compute(struct slu_core *c, struct slu_block *out, const struct slu_block *parent,
@@ -501,6 +509,8 @@ struct slu_report_slot *slu_report_find(struct slu_core *c, uint64_t view, uint1
 struct slu_report_slot *slu_report_any(struct slu_core *c, uint64_t view, uint16_t node,
                                        bool verified);
 bool slu_report_is_wanted(struct slu_core *c, const struct slu_report *report);
+/** Writes the reports of a block that is final, if they are all here. */
+void slu_report_persist(struct slu_core *c, const struct slu_block *block);
 
 /* view.c */
 struct slu_view_slot *slu_view_slot(struct slu_core *c, uint64_t view);

@@ -23,7 +23,11 @@ enum slu_record_kind {
     SLU_REC_DUE = 10,      /* a, b: to be opened at height and index; where ordered, the envelope */
     SLU_REC_SHARES = 11,   /* a: height, b: first; my own SHARES message */
     SLU_REC_OPENED = 12,   /* a: height; what was due at it (consensus/opened.h) */
-    SLU_REC_KINDS = 13
+    SLU_REC_SPACE = 13,    /* a: height; what a release will say of a delivered height (release_record.h) */
+    SLU_REC_RELEASE = 14,  /* a: height; the release, and the space of what was opened */
+    SLU_REC_RELEASE_CERT = 15, /* a: height; its certificate, where there is one of just this height */
+    SLU_REC_REPORTS = 16,  /* a: height; the q reports that its block was computed from, where known */
+    SLU_REC_KINDS = 17
 };
 
 /** Whether keys of this kind have their digest. */

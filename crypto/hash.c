@@ -6,17 +6,29 @@
 
 static const char domain[] = "sluice/1/";
 
+size_t slu_hash_prefix(uint8_t out[SLU_HASH_PREFIX_MAX], const char *role,
+                       const uint8_t chain_id32[32])
+{
+    size_t role_len = strlen(role), tag_len = sizeof domain - 1 + role_len;
+    SLU_CHECK(role_len <= 32);
+    out[0] = (uint8_t)tag_len;
+    memcpy(out + 1, domain, sizeof domain - 1);
+    memcpy(out + sizeof domain, role, role_len);
+    memcpy(out + 1 + tag_len, chain_id32, 32);
+    return 1 + tag_len + 32;
+}
+
+void slu_hash_flat(uint8_t digest32[32], const uint8_t *bytes, size_t len)
+{
+    crypto_generichash(digest32, 32, bytes, len, NULL, 0);
+}
+
 static void begin(struct slu_hash *hash, const char *role, const uint8_t chain_id32[32],
                   size_t digest_bytes)
 {
-    size_t role_len = strlen(role);
-    SLU_CHECK(role_len <= 32);
-    uint8_t tag_len = (uint8_t)(sizeof domain - 1 + role_len);
+    uint8_t prefix[SLU_HASH_PREFIX_MAX];
     crypto_generichash_init(&hash->state, NULL, 0, digest_bytes);
-    slu_hash_add(hash, &tag_len, 1);
-    slu_hash_add(hash, domain, sizeof domain - 1);
-    slu_hash_add(hash, role, role_len);
-    slu_hash_add(hash, chain_id32, 32);
+    slu_hash_add(hash, prefix, slu_hash_prefix(prefix, role, chain_id32));
 }
 
 void slu_hash_begin(struct slu_hash *hash, const char *role, const uint8_t chain_id32[32])

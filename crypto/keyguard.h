@@ -26,6 +26,7 @@ enum slu_role {
     SLU_ROLE_RECEIPT, /* the same, to a client */
     SLU_ROLE_KEYGEN,  /* a message of the key generation */
     SLU_ROLE_SHARES,  /* decryption shares of a final block */
+    SLU_ROLE_RELEASE,
     SLU_ROLE_LINK,
 };
 

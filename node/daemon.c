@@ -54,6 +54,18 @@ struct slu_daemon {
     char failure[1024];
 };
 
+static void on_failed(void *context, const char *words)
+{
+    struct slu_daemon *d = context;
+    pthread_mutex_lock(&d->failing);
+    if (d->failure[0] == '\0')
+        snprintf(d->failure, sizeof d->failure, "%s", words);
+    pthread_mutex_unlock(&d->failing);
+    uint64_t one = 1;
+    ssize_t written = write(d->failure_fd, &one, sizeof one);
+    (void)written; /* the counter cannot overflow */
+}
+
 /* ---- effects, on the thread that carries out the turn ---- */
 
 static void note_own_position(struct slu_daemon *d, const struct slu_effect *effect)
@@ -67,6 +79,22 @@ static void note_own_position(struct slu_daemon *d, const struct slu_effect *eff
         if (batch.lane == d->config.index && batch.position > d->own_delivered)
             d->own_delivered = batch.position;
     }
+}
+
+/* This node computed another state than the others did from the same chain: its memory or disk is
+ * damaged, or its program is another one. It must not serve or sign any more. */
+static void on_diverged(struct slu_daemon *d, const struct slu_release *mine,
+                        const struct slu_release *theirs)
+{
+    char digests[4][65];
+    slu_hex_encode(digests[0], mine->digest, 32);
+    slu_hex_encode(digests[1], theirs->digest, 32);
+    slu_hex_encode(digests[2], mine->state, 32);
+    slu_hex_encode(digests[3], theirs->state, 32);
+    slu_log(SLU_LOG_ERROR,
+            "event=diverged height=%llu release=%s their_release=%s state=%s their_state=%s",
+            (unsigned long long)mine->height, digests[0], digests[1], digests[2], digests[3]);
+    on_failed(d, "the other nodes released another state at this height: this node's data is damaged");
 }
 
 static void on_effect(void *context, const struct slu_effect *e)
@@ -109,6 +137,12 @@ static void on_effect(void *context, const struct slu_effect *e)
     case SLU_EFFECT_OPENED:
         slu_stream_opened(d->stream, e->opened.height);
         break;
+    case SLU_EFFECT_RELEASED:
+        slu_stream_certified(d->stream, e->released_height);
+        break;
+    case SLU_EFFECT_DIVERGED:
+        on_diverged(d, &e->diverged.mine, &e->diverged.theirs);
+        break;
     case SLU_EFFECT_TRACE:
         slu_log_limited(&trace_lines, SLU_LOG_INFO, "%s", e->trace.text);
         break;
@@ -136,18 +170,6 @@ static void on_turn(void *context, struct slu_turn *turn, bool pressed)
         slu_commit_now(d->commit, turn);
     else
         slu_commit_put(d->commit, turn);
-}
-
-static void on_failed(void *context, const char *words)
-{
-    struct slu_daemon *d = context;
-    pthread_mutex_lock(&d->failing);
-    if (d->failure[0] == '\0')
-        snprintf(d->failure, sizeof d->failure, "%s", words);
-    pthread_mutex_unlock(&d->failing);
-    uint64_t one = 1;
-    ssize_t written = write(d->failure_fd, &one, sizeof one);
-    (void)written; /* the counter cannot overflow */
 }
 
 static char *on_status(void *context)
@@ -295,11 +317,18 @@ static int start_rooms(struct slu_daemon *d)
                                          .metrics = &d->metrics,
                                          .failed = on_failed,
                                          .context = d};
+    struct slu_stream_config stream = {.disk = d->disk,
+                                       .genesis = &d->genesis,
+                                       .metrics = &d->metrics,
+                                       .lowest = lowest,
+                                       .open = stats->opened_height,
+                                       .certified = stats->certified_height,
+                                       .failed = on_failed,
+                                       .context = d};
     if (error == 0)
         error = slu_history_start(&d->history, &history);
     if (error == 0)
-        error = slu_stream_start(&d->stream, d->disk, &d->metrics, lowest, stats->opened_height,
-                                 on_failed, d);
+        error = slu_stream_start(&d->stream, &stream);
     struct slu_gateway_config gateway = {.genesis = &d->genesis,
                                          .node = &d->config,
                                          .door = d->door,

@@ -60,6 +60,11 @@ static void core(FILE *out, const struct slu_survey *s, const struct slu_core_vi
     } rows[] = {
         {"sluice_height", "gauge", "Last delivered height.", place.height},
         {"sluice_opened_height", "gauge", "Height up to which readers see.", c->opened_height},
+        {"sluice_released_height", "gauge", "Height of this node's newest release.",
+         c->released_height},
+        {"sluice_certified_height", "gauge", "Height up to which releases are certified.",
+         c->certified_height},
+        {"sluice_releases_signed_total", "counter", "Releases signed.", c->releases_signed},
         {"sluice_final_height", "gauge", "Last final height known.", c->final_height},
         {"sluice_view", "gauge", "Current view.", c->view},
         {"sluice_final_view", "gauge", "Last final view.", c->final_view},

@@ -256,21 +256,22 @@ void slu_forcing_terms(struct slu_forcing *f, struct slu_client *client, uint64_
 /* ---- evidence ---- */
 
 struct found {
+    uint32_t seen; /* of one offender and offence each */
+    uint32_t skip; /* of them: the asker has them */
     uint32_t count;
+    bool more;   /* than fit */
     size_t used; /* of `bytes` */
+    uint8_t who[EVIDENCE_MAX][WHO_BYTES];
     ProtobufCBinaryData items[EVIDENCE_MAX];
     uint8_t bytes[REPLY_BYTES];
 };
 
 /* Whether there is evidence of this offender and offence already: both stand first in it. */
-static bool is_known(const struct found *found, const uint8_t *evidence, size_t len)
+static bool is_known(const struct found *found, const uint8_t *evidence)
 {
-    for (uint32_t i = 0; i < found->count; i++) {
-        const ProtobufCBinaryData *item = &found->items[i];
-        if (len >= WHO_BYTES && item->len >= WHO_BYTES &&
-            memcmp(item->data, evidence, WHO_BYTES) == 0)
+    for (uint32_t i = 0; i < found->seen; i++)
+        if (memcmp(found->who[i], evidence, WHO_BYTES) == 0)
             return true;
-    }
     return false;
 }
 
@@ -281,14 +282,19 @@ static int visit(void *visitor, const struct slu_record_key *key, const uint8_t 
 {
     struct found *found = visitor;
     (void)key;
-    if (value_len <= SLU_RELAY_BYTES || value_len - SLU_RELAY_BYTES > SLU_EVIDENCE_BYTES_MAX)
+    if (value_len < SLU_RELAY_BYTES + WHO_BYTES ||
+        value_len - SLU_RELAY_BYTES > SLU_EVIDENCE_BYTES_MAX)
         return SLU_ERR_CORRUPT;
     const uint8_t *evidence = value + SLU_RELAY_BYTES;
     size_t len = value_len - SLU_RELAY_BYTES;
-    if (is_known(found, evidence, len))
+    if (is_known(found, evidence))
         return 0;
-    if (found->count == EVIDENCE_MAX || len > REPLY_BYTES - found->used)
+    found->more = found->seen == EVIDENCE_MAX || len > REPLY_BYTES - found->used;
+    if (found->more)
         return SLU_ERR_LIMIT;
+    memcpy(found->who[found->seen++], evidence, WHO_BYTES);
+    if (found->seen <= found->skip)
+        return 0;
     uint8_t *bytes = found->bytes + found->used;
     memcpy(bytes, evidence, len);
     found->items[found->count++] = (ProtobufCBinaryData){len, bytes};
@@ -296,12 +302,15 @@ static int visit(void *visitor, const struct slu_record_key *key, const uint8_t 
     return 0;
 }
 
-void slu_forcing_evidence(struct slu_forcing *f, struct slu_client *client, uint64_t request_id)
+void slu_forcing_evidence(struct slu_forcing *f, struct slu_client *client, uint64_t request_id,
+                          const Slu__Client__EvidenceQuery *query)
 {
     const struct slu_store *store = slu_disk_view_store(f->view);
     struct slu_record_key from = {.kind = SLU_REC_INBOX, .a = SLU_VALID_FOR_EVER};
     struct slu_record_key to = {.kind = (enum slu_record_kind)(SLU_REC_INBOX + 1)};
     struct found *found = calloc(1, sizeof *found);
+    if (found != NULL)
+        found->skip = query->skip;
     int error =
         found == NULL ? SLU_ERR_MEMORY : store->scan(store->context, &from, &to, visit, found);
     if (error != 0 && error != SLU_ERR_LIMIT) {
@@ -313,6 +322,7 @@ void slu_forcing_evidence(struct slu_forcing *f, struct slu_client *client, uint
     Slu__Client__Reply answer = SLU__CLIENT__REPLY__INIT;
     body.n_items = found->count;
     body.items = found->items;
+    body.more = found->more;
     answer.id = request_id;
     answer.body_case = SLU__CLIENT__REPLY__BODY_EVIDENCE;
     answer.evidence = &body;

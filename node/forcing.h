@@ -30,9 +30,9 @@ void slu_forcing_receipt(struct slu_forcing *forcing, struct slu_client *client,
                          uint64_t request_id, const Slu__Client__ReceiptQuery *query);
 void slu_forcing_terms(struct slu_forcing *forcing, struct slu_client *client, uint64_t request_id,
                        const Slu__Client__TermsQuery *query);
-/** One item of each (offender, offence), the one of the lowest id: all of them fit one frame. */
+/** One item of each (offender, offence), the one of the lowest id; as many as fit one frame. */
 void slu_forcing_evidence(struct slu_forcing *forcing, struct slu_client *client,
-                          uint64_t request_id);
+                          uint64_t request_id, const Slu__Client__EvidenceQuery *query);
 /** What the core says to a FORCE or RECEIPT event. */
 void slu_forcing_taken(struct slu_forcing *forcing, uint64_t token, const struct slu_taken *taken);
 /** How many are on their way. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/audits.h"
 #include "node/clock.h"
 #include "node/committee.h"
 #include "node/forcing.h"
@@ -46,6 +47,8 @@ struct slu_gateway {
     struct slu_committee *committee;
     struct slu_queries *queries;
     struct slu_lookup *lookup;
+    struct slu_proofs *proofs;
+    struct slu_audits *audits;
     struct slu_place place; /* the thread's copy */
     /* Clients that get to read their last reply before they are closed. */
     struct {
@@ -218,11 +221,19 @@ static void take_frame(struct slu_gateway *g, struct slu_client *client, const s
         break;
     case SLU__CLIENT__REQUEST__BODY_EVIDENCE:
         slu_metrics_add(m, SLU_METRIC_REQUEST_EVIDENCE, 1);
-        slu_forcing_evidence(g->forcing, client, request->id);
+        slu_forcing_evidence(g->forcing, client, request->id, request->evidence);
         break;
     case SLU__CLIENT__REQUEST__BODY_KEY:
         slu_metrics_add(m, SLU_METRIC_REQUEST_KEY, 1);
         slu_committee_answer(g->committee, client, request->id, request->key);
+        break;
+    case SLU__CLIENT__REQUEST__BODY_PROOF:
+        slu_metrics_add(m, SLU_METRIC_REQUEST_PROOF, 1);
+        slu_queries_prove(g->queries, client, request->id, request->proof);
+        break;
+    case SLU__CLIENT__REQUEST__BODY_AUDIT:
+        slu_metrics_add(m, SLU_METRIC_REQUEST_AUDIT, 1);
+        slu_audits_put(g->audits, client, request->id, request->audit);
         break;
     case SLU__CLIENT__REQUEST__BODY_CANCEL:
         if (request->cancel->request != 0)
@@ -332,6 +343,8 @@ static void gateway_free(struct slu_gateway *g)
     }
     close_leaving(g, true);
     slu_lookup_stop(g->lookup);
+    slu_proofs_stop(g->proofs);
+    slu_audits_stop(g->audits);
     slu_queries_free(g->queries);
     slu_submissions_free(g->submissions);
     slu_forcing_free(g->forcing);
@@ -366,8 +379,12 @@ int slu_gateway_start(struct slu_gateway **gateway, const struct slu_gateway_con
         error = SLU_ERR_MEMORY;
     if (error == 0)
         error = slu_lookup_start(&g->lookup, config->disk, config->genesis, lookup_done, g);
+    if (error == 0)
+        error = slu_proofs_start(&g->proofs, config->disk, config->genesis, config->metrics);
+    if (error == 0)
+        error = slu_audits_start(&g->audits, config->disk);
     if (error == 0) {
-        slu_queries_use(g->queries, g->lookup);
+        slu_queries_use(g->queries, g->lookup, g->proofs);
         slu_submissions_durable(g->submissions, durable);
         if (pthread_create(&g->thread, NULL, gateway_thread, g) != 0)
             error = SLU_ERR_IO;

@@ -3,8 +3,9 @@
  *
  *     link ─ frame ─▶ ring ─▶ thread ─▶ Submit ─▶ node/submissions    Subscribe ─▶ node/stream
  *            (copied; paused           TxQuery ─▶ node/queries        Status    ─▶ node/status
- *             over 256 KiB,                 ▲                         KeyQuery  ─▶ node/committee
- *             1 KiB each added)             │
+ *             over 256 KiB,            ProofQuery ─▶ the same         KeyQuery  ─▶ node/committee
+ *             1 KiB each added)             ▲      ─▶ node/proofs
+ *                                           │
  *     commit: ADMITTED DURABLE ANSWER ────┘  (never refused: bounded by what is on its way)
  *
  * Full ring: a client that still manages to send is closed and counted. Whatever clients send harms

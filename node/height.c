@@ -270,10 +270,16 @@ static bool is_dropped(const struct cached_height *c, uint32_t batch, uint32_t t
 }
 
 static void write_entry(struct slu_writer *w, const struct cached_height *c, uint32_t entry,
-                        uint64_t rollup, uint8_t kind, const uint8_t *payload, uint32_t len)
+                        uint8_t kind, const struct slu_tx *tx)
 {
-    slu_entry_head_write(w, entry, rollup, c->ids + (size_t)entry * 32, kind, len);
-    slu_write_bytes(w, payload, len);
+    struct slu_entry head = {.index = entry,
+                             .rollup = tx->rollup,
+                             .valid_until_ms = tx->valid_until_ms,
+                             .id32 = c->ids + (size_t)entry * 32,
+                             .kind = kind,
+                             .payload_len = tx->body_len};
+    slu_entry_head_write(w, &head);
+    slu_write_bytes(w, tx->body, tx->body_len);
 }
 
 /* Makes room for `bytes` of entries and the openings first .. end-1. */
@@ -318,17 +324,17 @@ static int load_item(struct slu_height_cache *h, const struct cached_height *c, 
     if (len != (size_t)SLU_RELAY_BYTES + tuple->bytes || entry >= c->head.indexes)
         return SLU_ERR_CORRUPT;
     struct slu_reader r = slu_reader_of(value + SLU_RELAY_BYTES, tuple->bytes);
-    struct slu_tx tx;
+    struct slu_tx tx = {.body = r.at, .body_len = tuple->bytes};
     *kind = SLU_ENTRY_EVIDENCE;
     if (tuple->kind == SLU_INBOX_EVIDENCE) {
-        write_entry(w, c, entry, 0, *kind, r.at, tuple->bytes);
+        write_entry(w, c, entry, *kind, &tx);
         return w->failed ? SLU_ERR_CORRUPT : 0;
     }
     if (!slu_tx_read(&r, &tx))
         return SLU_ERR_CORRUPT;
     bool keygen = tuple->kind == SLU_INBOX_KEYGEN;
     *kind = keygen ? SLU_ENTRY_KEYGEN : (uint8_t)(tx.kind | SLU_ENTRY_FORCED);
-    write_entry(w, c, entry, tx.rollup, *kind, tx.body, tx.body_len);
+    write_entry(w, c, entry, *kind, &tx);
     return w->failed ? SLU_ERR_CORRUPT : 0;
 }
 
@@ -387,7 +393,7 @@ static int build_batch(struct slu_height_cache *h, const struct cached_height *c
             continue;
         if (!whole || entry >= c->head.indexes)
             return SLU_ERR_CORRUPT;
-        write_entry(&w, c, entry, tx.rollup, tx.kind, tx.body, tx.body_len);
+        write_entry(&w, c, entry, tx.kind, &tx);
         error = follow_up(h, c, entry++, tx.kind, &due, part->end_due, &w);
     }
     if (error != 0)

@@ -1,5 +1,5 @@
 /* Open heights as subscribers read them: the delivered record, the ids, and chunk by chunk the
- * entries in the form in which they travel (node/entry.h), in the order of their index:
+ * entries in the form in which they travel (wire/entry.h), in the order of their index:
  *
  *     out of the queue │ openings of what waited │ batch │ batch │ ...      one chunk each
  *
@@ -13,9 +13,9 @@
 #ifndef SLU_NODE_HEIGHT_H
 #define SLU_NODE_HEIGHT_H
 
-#include "node/entry.h"
 #include "node/metrics.h"
 #include "node/store.h"
+#include "wire/entry.h"
 
 #define SLU_HEIGHTS_CACHED     32u
 #define SLU_CHUNKS_CACHED      256u

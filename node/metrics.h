@@ -39,6 +39,8 @@
     X(REQUEST_TERMS, "sluice_requests_total", "kind=\"terms\"", "counter", "")                     \
     X(REQUEST_EVIDENCE, "sluice_requests_total", "kind=\"evidence\"", "counter", "")               \
     X(REQUEST_KEY, "sluice_requests_total", "kind=\"key\"", "counter", "")                         \
+    X(REQUEST_PROOF, "sluice_requests_total", "kind=\"proof\"", "counter", "")                     \
+    X(REQUEST_AUDIT, "sluice_requests_total", "kind=\"audit\"", "counter", "")                     \
     X(REQUEST_SUBSCRIBE, "sluice_requests_total", "kind=\"subscribe\"", "counter", "")             \
     X(REQUEST_STATUS, "sluice_requests_total", "kind=\"status\"", "counter", "")                   \
     X(REQUEST_MALFORMED, "sluice_requests_refused_total", "reason=\"malformed\"", "counter",       \
@@ -61,6 +63,12 @@
     X(STREAM_HEIGHTS, "sluice_stream_heights_total", "", "counter",                                \
       "Heights sent to subscribers, over all of them.")                                            \
     X(STREAM_BYTES, "sluice_stream_bytes_total", "", "counter", "Bytes of entries sent.")          \
+    X(STREAM_RUNS, "sluice_stream_runs_total", "", "counter",                                      \
+      "Runs of releases sent to subscribers, over all of them.")                                   \
+    X(STREAM_RUN_LOADS, "sluice_stream_runs_read_total", "", "counter",                            \
+      "Runs of releases read from the store for subscribers.")                                     \
+    X(STREAM_SPACE_LOADS, "sluice_stream_spaces_read_total", "", "counter",                        \
+      "Heights whose proofs were read from the store for subscribers.")                            \
     X(STREAM_LOADS, "sluice_stream_batches_read_total", "", "counter",                             \
       "Batches read from the store for subscribers.")                                              \
     X(PRUNED_HEIGHTS, "sluice_pruned_heights_total", "", "counter", "Heights pruned.")             \

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "consensus/opened.h"
-#include "node/entry.h"
 #include "sluice/error.h"
+#include "wire/entry.h"
 #include "wire/bundle.h"
 #include "wire/opening.h"
 
@@ -114,8 +114,12 @@ void slu_openings_write(const struct slu_openings *openings, uint32_t due, struc
 {
     const struct slu_opened *item = &openings->items[due];
     bool opened = item->outcome == SLU_OPENED;
-    slu_entry_head_write(w, item->index, item->rollup, item->id32,
-                         opened ? SLU_ENTRY_OPENED : SLU_ENTRY_VOID, payload_len(item));
+    struct slu_entry head = {.index = item->index,
+                             .rollup = item->rollup,
+                             .id32 = item->id32,
+                             .kind = opened ? SLU_ENTRY_OPENED : SLU_ENTRY_VOID,
+                             .payload_len = payload_len(item)};
+    slu_entry_head_write(w, &head);
     if (!opened)
         slu_write_u8(w, item->outcome);
     slu_write_bytes(w, item->opening, item->opening_len);

@@ -3,7 +3,7 @@
  *
  *     dues of DELIVERED ─┐
  *     OPENED ────────────┴─▶ the same indexes and ids, places where ordered ─▶ entries
- * (node/entry.h)
+ * (wire/entry.h)
  *
  * One height's record is held at a time, about slu_genesis_due_bytes_max at most: the chunks of a
  * height are built one after another. One thread. */

@@ -19,7 +19,9 @@ struct query {
     struct slu_client *client; /* held */
     uint64_t request_id, until_us, again_us;
     uint32_t generation, count;
-    bool queueing; /* asked for */
+    bool queueing;   /* asked for */
+    bool proof;      /* the answer is a proof of the one id ... */
+    uint64_t rollup; /* ... of a bundle in this list */
     struct slu_tx_status *statuses;
 };
 
@@ -34,6 +36,7 @@ struct slu_queries {
     const struct slu_place *place;
     struct slu_metrics *metrics;
     struct slu_lookup *lookup;
+    struct slu_proofs *proofs;
     uint32_t used, ids;
     struct query slots[SLOTS];
 };
@@ -50,9 +53,11 @@ struct slu_queries *slu_queries_new(struct slu_runtime *runtime, const struct sl
     return q;
 }
 
-void slu_queries_use(struct slu_queries *queries, struct slu_lookup *lookup)
+void slu_queries_use(struct slu_queries *queries, struct slu_lookup *lookup,
+                     struct slu_proofs *proofs)
 {
     queries->lookup = lookup;
+    queries->proofs = proofs;
 }
 
 static void query_release(struct slu_queries *q, struct query *query)
@@ -95,8 +100,23 @@ static void reply(struct slu_queries *q, struct slu_client *client, uint64_t req
     slu_client_reply(client, &answer);
 }
 
+static void prove(struct slu_queries *q, struct query *query)
+{
+    if (slu_proofs_put(q->proofs, query->client, query->request_id, query->statuses,
+                       query->rollup) != 0) {
+        slu_metrics_add(q->metrics, SLU_METRIC_REQUEST_BUSY, 1);
+        slu_client_error(query->client, query->request_id, "busy", "too many proofs are waiting",
+                         0);
+    }
+    query_release(q, query);
+}
+
 static void finish(struct slu_queries *q, struct query *query)
 {
+    if (query->proof) {
+        prove(q, query);
+        return;
+    }
     Slu__Client__TxStatus *items = calloc(query->count, sizeof *items);
     Slu__Client__TxStatus **list = calloc(query->count, sizeof *list);
     bool memory = items != NULL && list != NULL;
@@ -165,10 +185,45 @@ static struct query *find(struct slu_queries *q, uint64_t token, enum state stat
     return same ? query : NULL;
 }
 
+struct asking {
+    const ProtobufCBinaryData *ids; /* of 32 bytes each */
+    uint32_t count, wait_ms;
+    bool queueing, proof;
+    uint64_t rollup; /* of a proof */
+};
+
+static void begin(struct slu_queries *q, struct slu_client *client, uint64_t request_id,
+                  const struct asking *asking)
+{
+    uint32_t count = asking->count;
+    struct query *query = NULL;
+    for (uint32_t i = 0; i < SLOTS && query == NULL && q->ids + count <= IDS_MAX; i++)
+        query = q->slots[i].state == FREE ? &q->slots[i] : NULL;
+    struct slu_tx_status *statuses = query == NULL ? NULL : calloc(count, sizeof *statuses);
+    if (statuses == NULL) {
+        slu_metrics_add(q->metrics, SLU_METRIC_REQUEST_BUSY, 1);
+        slu_client_error(client, request_id, "busy", "too many queries are waiting", 0);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(statuses[i].id, asking->ids[i].data, 32);
+    uint32_t wait_ms = asking->wait_ms < WAIT_MS_MAX ? asking->wait_ms : WAIT_MS_MAX;
+    query->client = slu_client_hold(client);
+    query->request_id = request_id;
+    query->until_us = slu_now_us() + (uint64_t)wait_ms * 1000u;
+    query->statuses = statuses;
+    query->count = count;
+    query->queueing = asking->queueing;
+    query->proof = asking->proof;
+    query->rollup = asking->rollup;
+    q->used++;
+    q->ids += count;
+    ask(q, query);
+}
+
 void slu_queries_take(struct slu_queries *q, struct slu_client *client, uint64_t request_id,
                       const Slu__Client__TxQuery *request)
 {
-    struct query *query = NULL;
     uint32_t count = (uint32_t)request->n_ids;
     bool formed = request->n_ids <= SLU_QUERY_IDS_MAX;
     for (uint32_t i = 0; formed && i < count; i++)
@@ -182,26 +237,24 @@ void slu_queries_take(struct slu_queries *q, struct slu_client *client, uint64_t
         reply(q, client, request_id, NULL, 0);
         return;
     }
-    for (uint32_t i = 0; i < SLOTS && query == NULL && q->ids + count <= IDS_MAX; i++)
-        query = q->slots[i].state == FREE ? &q->slots[i] : NULL;
-    struct slu_tx_status *statuses = query == NULL ? NULL : calloc(count, sizeof *statuses);
-    if (statuses == NULL) {
-        slu_metrics_add(q->metrics, SLU_METRIC_REQUEST_BUSY, 1);
-        slu_client_error(client, request_id, "busy", "too many queries are waiting", 0);
+    const struct asking asking = {.ids = request->ids,
+                                  .count = count,
+                                  .wait_ms = request->wait_ms,
+                                  .queueing = request->queueing};
+    begin(q, client, request_id, &asking);
+}
+
+void slu_queries_prove(struct slu_queries *q, struct slu_client *client, uint64_t request_id,
+                       const Slu__Client__ProofQuery *request)
+{
+    ProtobufCBinaryData id = request->id;
+    if (id.len != 32) {
+        slu_metrics_add(q->metrics, SLU_METRIC_REQUEST_MALFORMED, 1);
+        slu_client_error(client, request_id, "malformed", "an id of 32 bytes", 0);
         return;
     }
-    for (uint32_t i = 0; i < count; i++)
-        memcpy(statuses[i].id, request->ids[i].data, 32);
-    uint32_t wait_ms = request->wait_ms < WAIT_MS_MAX ? request->wait_ms : WAIT_MS_MAX;
-    query->client = slu_client_hold(client);
-    query->request_id = request_id;
-    query->until_us = slu_now_us() + (uint64_t)wait_ms * 1000u;
-    query->statuses = statuses;
-    query->count = count;
-    query->queueing = request->queueing;
-    q->used++;
-    q->ids += count;
-    ask(q, query);
+    const struct asking asking = {.ids = &id, .count = 1, .proof = true, .rollup = request->rollup};
+    begin(q, client, request_id, &asking);
 }
 
 static void merge(struct query *query, const struct slu_tx_status *items, uint32_t count)

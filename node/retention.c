@@ -18,8 +18,9 @@
 #define RECLAIM_MS      60000u /* ... or so long after something was pruned */
 
 /* What goes with its height. */
-static const enum slu_record_kind by_height[] = {SLU_REC_FINAL, SLU_REC_DELIVERED, SLU_REC_IDS,
-                                                 SLU_REC_SHARES, SLU_REC_OPENED};
+static const enum slu_record_kind by_height[] = {
+    SLU_REC_FINAL, SLU_REC_DELIVERED, SLU_REC_IDS,          SLU_REC_SHARES, SLU_REC_OPENED,
+    SLU_REC_SPACE, SLU_REC_RELEASE,   SLU_REC_RELEASE_CERT, SLU_REC_REPORTS};
 
 int slu_prune_lowest(struct slu_disk_view *view, uint64_t *lowest)
 {
@@ -181,11 +182,13 @@ static bool sleep_period(struct slu_retention *r)
 
 static bool prune(struct slu_retention *r)
 {
+    const struct slu_core_stats *stats = &r->core.stats;
+    uint64_t settled = stats->certified_height < stats->opened_height ? stats->certified_height
+                                                                      : stats->opened_height;
     for (unsigned step = 0; step < STEPS_PERIOD; step++) {
         uint32_t pruned;
-        int error =
-            slu_prune_step(&r->pruner, r->view, r->core.stats.opened_height,
-                           r->core.stats.stream_time_ms, STEP_HEIGHTS, about_to, r, &pruned);
+        int error = slu_prune_step(&r->pruner, r->view, settled, stats->stream_time_ms,
+                                   STEP_HEIGHTS, about_to, r, &pruned);
         if (error != 0) {
             const char *words = slu_disk_failure(r->pruner.disk);
             r->failed(r->context, words[0] != '\0' ? words : slu_strerror(error));

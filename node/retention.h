@@ -2,12 +2,12 @@
  * path (docs/STORAGE.md clause 5).
  *
  *     every few seconds: heights whose time is more than retention_ms behind the stream's, at most
- *     some hundred a step: FINAL, DELIVERED, IDS, SHARES, OPENED of each, and of each lane the
- * batches below the cut of the highest of them; then RocksDB is asked for the space.
+ *     some hundred a step: everything that is filed under its height, and of each lane the batches
+ *     below the cut of the highest of them; then RocksDB is asked for the space.
  *
- * Never pruned: heights that are not open and the newest SLU_HEIGHTS_KEPT of those that are, the
- * dedup window (a restart reads it back), and the batch at each lane's cut (the next one's parent).
- * What waits to be opened (CALENDAR, DUE) is the core's, which deletes it itself. */
+ * Never pruned: heights that are not open and certified and the newest SLU_HEIGHTS_KEPT of those
+ * that are, the dedup window (a restart reads it back), and the batch at each lane's cut (the next
+ * one's parent). What waits to be opened (CALENDAR, DUE) is the core's, which deletes it itself. */
 #ifndef SLU_NODE_RETENTION_H
 #define SLU_NODE_RETENTION_H
 
@@ -30,8 +30,9 @@ struct slu_pruner {
 SLU_MUST_USE int slu_prune_lowest(struct slu_disk_view *view, uint64_t *lowest);
 
 /** One step: deletes up to `heights_max` heights that are due, given that `open` is the newest that
- * is open, and `stream_ms` the stream's time. `about` (may be NULL) hears the new lowest height before anything is
- * deleted. *pruned: how many. Errors: IO, CORRUPT. */
+ * is open and covered by a certificate, and `stream_ms` the stream's time. `about` (may be NULL)
+ * hears the new lowest height before anything is deleted. *pruned: how many. Errors: IO, CORRUPT.
+ */
 SLU_MUST_USE int slu_prune_step(struct slu_pruner *pruner, struct slu_disk_view *view,
                                 uint64_t open, uint64_t stream_ms, uint32_t heights_max,
                                 void (*about)(void *context, uint64_t lowest), void *context,

@@ -204,6 +204,8 @@ char *slu_survey_status(const struct slu_survey *s)
     set_number(root, "protocol_version", s->genesis->version);
     set_number(root, "height", place.height);
     set_number(root, "opened_height", view->stats.opened_height);
+    set_number(root, "released_height", view->stats.released_height);
+    set_number(root, "certified_height", view->stats.certified_height);
     set_number(root, "final_height", view->stats.final_height);
     set_number(root, "view", view->stats.view);
     set_number(root, "final_view", view->stats.final_view);

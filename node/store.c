@@ -14,12 +14,7 @@
 
 #define WHY_BYTES 768u
 
-/* Records of our own, under kind 0. */
-#define OWN_IDENTITY 0u
-#define OWN_WRITE    1u
-#define OWN_FIRST    2u
-
-static const char *const family_names[SLU_FAMILIES] = {"default", "batch", "vote", "calendar"};
+const char *const slu_disk_families[SLU_FAMILIES] = {"default", "batch", "vote", "calendar"};
 
 /* ---- failures ---- */
 
@@ -52,7 +47,7 @@ int slu_disk_rocks_error(struct slu_disk *d, const char *what, char *words)
 
 /* ---- opening ---- */
 
-static int own_get(struct slu_disk *d, uint64_t which, uint8_t *value, size_t value_len)
+int slu_disk_own_get(struct slu_disk *d, uint64_t which, uint8_t *value, size_t value_len)
 {
     struct slu_record_key key = {.kind = (enum slu_record_kind)0, .a = which};
     char bytes[SLU_KEY_BYTES_MAX];
@@ -83,13 +78,11 @@ static void own_put(struct slu_disk *d, uint64_t which, const uint8_t *value, si
                               (const char *)value, value_len);
 }
 
-#define IDENTITY_BYTES (4u + 32u + 2u)
-
 static int check_identity(struct slu_disk *d, const struct slu_disk_identity *identity, char *why,
                           size_t why_cap)
 {
-    uint8_t bytes[IDENTITY_BYTES];
-    int error = own_get(d, OWN_IDENTITY, bytes, sizeof bytes);
+    uint8_t bytes[SLU_IDENTITY_BYTES];
+    int error = slu_disk_own_get(d, SLU_OWN_IDENTITY, bytes, sizeof bytes);
     if (error == SLU_ERR_NOT_FOUND) {
         snprintf(why, why_cap, "%s: damaged: the identity record is missing", d->dir);
         return SLU_ERR_CORRUPT;
@@ -115,13 +108,13 @@ static int check_identity(struct slu_disk *d, const struct slu_disk_identity *id
 
 static int write_identity(struct slu_disk *d, const struct slu_disk_identity *identity)
 {
-    uint8_t bytes[IDENTITY_BYTES];
+    uint8_t bytes[SLU_IDENTITY_BYTES];
     struct slu_writer w = slu_writer_of(bytes, sizeof bytes);
     slu_write_u32(&w, SLU_DISK_FORMAT);
     slu_write_bytes(&w, identity->chain_id, 32);
     slu_write_u16(&w, identity->node);
     slu_disk_begin(d);
-    own_put(d, OWN_IDENTITY, bytes, sizeof bytes);
+    own_put(d, SLU_OWN_IDENTITY, bytes, sizeof bytes);
     return slu_disk_commit(d);
 }
 
@@ -133,7 +126,7 @@ static int open_rocks(struct slu_disk *d, bool marked, char *why, size_t why_cap
     for (int i = 0; i < SLU_FAMILIES; i++)
         options[i] = slu_disk_settings_family(d->settings, (unsigned)i);
     d->db = rocksdb_open_column_families(slu_disk_settings_db(d->settings, !marked), d->dir,
-                                         SLU_FAMILIES, family_names, options, d->families, &words);
+                                         SLU_FAMILIES, slu_disk_families, options, d->families, &words);
     if (words == NULL)
         return 0;
     int error = SLU_ERR_CORRUPT;
@@ -154,7 +147,7 @@ static int open_rocks(struct slu_disk *d, bool marked, char *why, size_t why_cap
 static int read_write_number(struct slu_disk *d, uint64_t *number)
 {
     uint8_t bytes[8];
-    int error = own_get(d, OWN_WRITE, bytes, sizeof bytes);
+    int error = slu_disk_own_get(d, SLU_OWN_WRITE, bytes, sizeof bytes);
     *number = error == 0 ? slu_get_be64(bytes) : 0;
     return error == SLU_ERR_NOT_FOUND ? 0 : error;
 }
@@ -253,14 +246,14 @@ int slu_disk_grant_first_start(struct slu_disk *disk)
 {
     static const uint8_t yes = 1;
     slu_disk_begin(disk);
-    own_put(disk, OWN_FIRST, &yes, 1);
+    own_put(disk, SLU_OWN_FIRST, &yes, 1);
     return slu_disk_commit(disk);
 }
 
 int slu_disk_first_start(struct slu_disk *disk, bool *granted)
 {
     uint8_t value = 0;
-    int error = own_get(disk, OWN_FIRST, &value, 1);
+    int error = slu_disk_own_get(disk, SLU_OWN_FIRST, &value, 1);
     *granted = error == 0 && value == 1;
     return error == SLU_ERR_NOT_FOUND ? 0 : error;
 }
@@ -367,7 +360,7 @@ static int finish_write(struct slu_disk *disk, bool sync)
     uint8_t number[8];
     int error = 0;
     slu_put_be64(number, disk->next_write);
-    own_put(disk, OWN_WRITE, number, sizeof number);
+    own_put(disk, SLU_OWN_WRITE, number, sizeof number);
     if (disk->failure[0] != '\0') {
         error = SLU_ERR_IO;
     } else {

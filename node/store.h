@@ -26,7 +26,7 @@
 
 #include "consensus/store.h"
 
-#define SLU_DISK_FORMAT 2u
+#define SLU_DISK_FORMAT 3u
 
 struct slu_disk;
 
@@ -41,6 +41,12 @@ struct slu_disk_identity {
  * changed), BUSY (in use by another process), IO, MEMORY. */
 SLU_MUST_USE int slu_disk_open(struct slu_disk **disk, const char *dir,
                                const struct slu_disk_identity *identity, char *why, size_t why_cap);
+/** Opens the data directory of a node that does not run, or a copy of one, for reading only; nothing in it is
+ * changed, and the synced mark is not looked at. Only views of it may be used. `node` gets whose it is.
+ * Errors: BUSY (its node is running), MISMATCH (another chain or format), CORRUPT, IO, MEMORY. */
+SLU_MUST_USE int slu_disk_open_stopped(struct slu_disk **disk, const char *dir,
+                                       const uint8_t chain_id32[32], uint16_t *node, char *why,
+                                       size_t why_cap);
 /** Whether no record was there at open. */
 bool slu_disk_empty(const struct slu_disk *disk);
 /** Remembers durably that this empty directory may be a node's first start ever, so that the marker

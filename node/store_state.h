@@ -1,5 +1,5 @@
-/* The inside of node/store: what its writing half (store.c) and its reading half (store_read.c)
- * share. Private to these files. */
+/* The inside of node/store: what its writing half (store.c), its reading half (store_read.c) and
+ * the opening of a stopped node's (store_stopped.c) share. Private to these files. */
 #ifndef SLU_NODE_STORE_STATE_H
 #define SLU_NODE_STORE_STATE_H
 
@@ -42,6 +42,20 @@ struct slu_disk {
     pthread_mutex_t failing;
     char failure[SLU_DISK_FAILURE_BYTES];
 };
+
+/* ---- what is shared of opening (store.c) ---- */
+
+/* Records of our own, under kind 0. */
+#define SLU_OWN_IDENTITY 0u /* format u32 | chain id 32 | node u16 */
+#define SLU_OWN_WRITE    1u
+#define SLU_OWN_FIRST    2u
+
+#define SLU_IDENTITY_BYTES (4u + 32u + 2u)
+
+extern const char *const slu_disk_families[SLU_FAMILIES]; /* their names */
+
+/** Errors: NOT_FOUND, CORRUPT (of another length), IO. */
+int slu_disk_own_get(struct slu_disk *disk, uint64_t which, uint8_t *value, size_t value_len);
 
 /* ---- keys (store_key.c) ---- */
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "node/clock.h"
-#include "node/entry.h"
 #include "node/height.h"
+#include "node/releases.h"
 #include "node/ring.h"
 #include "sluice/error.h"
 
@@ -19,7 +19,9 @@
 struct reader {
     struct slu_client *client; /* held; NULL: the slot is free */
     uint64_t request_id, rollup, to;
-    bool every, begun;            /* a part of this height was sent */
+    bool every, releases;
+    bool begun;                   /* a part of this height was sent */
+    uint64_t told, covered;       /* with releases: they were sent below, the certificate is of */
     uint64_t height;              /* the next one to send ... */
     uint32_t chunk;               /* ... from this chunk ... */
     size_t offset;                /* ... and this byte of its entries on */
@@ -32,25 +34,33 @@ struct command {
     enum command_kind kind;
     struct slu_client *client; /* held */
     uint64_t request_id, rollup, from, to;
-    bool every;
+    bool every, releases;
 };
 
 struct slu_stream {
     struct slu_metrics *metrics;
     struct slu_height_cache *heights;
+    struct slu_release_cache *releases;
     struct slu_ring commands;
     void (*failed)(void *context, const char *words);
     void *context;
     struct slu_disk *disk;
-    _Atomic uint64_t open, lowest;
+    _Atomic uint64_t open, certified, lowest;
     _Atomic uint32_t readers_open; /* slots in use or asked for */
     _Atomic bool asleep;
     bool broken;
     uint32_t count; /* slots that may be in use: 0..count-1 */
     struct reader readers[SLU_READERS_MAX];
     uint8_t scratch[SCRATCH];
+    uint8_t proof[SLU_HEIGHT_PROOF_BYTES_MAX];
     pthread_t thread;
 };
+
+/* Up to where readers see. */
+static uint64_t highest(struct slu_stream *s, bool releases)
+{
+    return releases ? atomic_load(&s->certified) : atomic_load(&s->open);
+}
 
 /* ---- one reader ---- */
 
@@ -73,6 +83,14 @@ static void end_below(struct slu_stream *s, struct reader *r)
     reader_end(s, r);
 }
 
+/* What was promised is not there, and that is no failure of the disk. */
+static void end_uncovered(struct slu_stream *s, struct reader *r)
+{
+    slu_client_error(r->client, r->request_id, "no_certificate",
+                     "no certificate covers the next height", atomic_load(&s->lowest));
+    reader_end(s, r);
+}
+
 static void end_well(struct slu_stream *s, struct reader *r)
 {
     Slu__Client__End end = SLU__CLIENT__END__INIT;
@@ -82,21 +100,6 @@ static void end_well(struct slu_stream *s, struct reader *r)
     reply.end = &end;
     slu_client_reply(r->client, &reply);
     reader_end(s, r);
-}
-
-/* Whether readers of `rollup` get the entry at `at`, and its length. */
-static bool is_wanted(uint64_t rollup, const uint8_t *at, size_t left, size_t *len)
-{
-    struct slu_reader r = slu_reader_of(at, left);
-    slu_read_u32(&r);
-    uint64_t of = slu_read_u64(&r);
-    slu_read_bytes(&r, 32);
-    uint8_t kind = slu_read_u8(&r);
-    uint32_t payload_len = slu_read_u32(&r);
-    const uint8_t *payload = slu_read_bytes(&r, payload_len);
-    SLU_CHECK(!r.failed); /* node/height made it */
-    *len = SLU_ENTRY_HEAD_BYTES + (size_t)payload_len;
-    return rollup == 0 || slu_entry_is_for(rollup, of, kind, payload, payload_len);
 }
 
 /* Copies matching entries of a chunk; false when the part is full before the chunk's end. */
@@ -110,9 +113,12 @@ static bool take_entries(struct reader *r, const struct slu_chunk *chunk, uint8_
         return true;
     }
     while (r->offset < chunk->len) {
-        size_t len;
         const uint8_t *at = chunk->bytes + r->offset;
-        if (is_wanted(r->rollup, at, chunk->len - r->offset, &len)) {
+        struct slu_reader cursor = slu_reader_of(at, chunk->len - r->offset);
+        struct slu_entry entry;
+        SLU_CHECK(slu_entry_next(&cursor, &entry)); /* node/height made it */
+        size_t len = (size_t)(cursor.at - at);
+        if (r->rollup == 0 || slu_entry_is_for(&entry, r->rollup)) {
             if (*out_len > 0 && *out_len + len > SLU_PART_BYTES)
                 return false;
             memcpy(out + *out_len, at, len);
@@ -125,7 +131,7 @@ static bool take_entries(struct reader *r, const struct slu_chunk *chunk, uint8_
 }
 
 static void send_part(struct slu_stream *s, struct reader *r, const struct slu_height *height,
-                      size_t len, uint32_t entries, bool more)
+                      size_t len, uint32_t entries, size_t proof_len, bool more)
 {
     Slu__Client__Height part = SLU__CLIENT__HEIGHT__INIT;
     Slu__Client__Reply reply = SLU__CLIENT__REPLY__INIT;
@@ -136,6 +142,7 @@ static void send_part(struct slu_stream *s, struct reader *r, const struct slu_h
     part.count = entries;
     part.entries = (ProtobufCBinaryData){len, s->scratch};
     part.more = more;
+    part.proof = (ProtobufCBinaryData){proof_len, s->proof};
     reply.id = r->request_id;
     reply.body_case = SLU__CLIENT__REPLY__BODY_HEIGHT;
     reply.height = &part;
@@ -145,11 +152,50 @@ static void send_part(struct slu_stream *s, struct reader *r, const struct slu_h
         slu_metrics_add(s->metrics, SLU_METRIC_STREAM_HEIGHTS, 1);
 }
 
+/* Sends the next releases, with the last of a run its certificate. Errors: of the store; NOT_FOUND:
+ * no certificate covers them. */
+static int send_run(struct slu_stream *s, struct reader *r)
+{
+    Slu__Client__Releases releases = SLU__CLIENT__RELEASES__INIT;
+    Slu__Client__Reply reply = SLU__CLIENT__REPLY__INIT;
+    struct slu_run run;
+    int error = slu_release_cache_run(s->releases, r->told > r->height ? r->told : r->height, &run);
+    if (error != 0)
+        return error;
+    releases.releases = (ProtobufCBinaryData){run.releases_len, (uint8_t *)(uintptr_t)run.releases};
+    releases.certificate =
+        (ProtobufCBinaryData){run.certificate_len, (uint8_t *)(uintptr_t)run.certificate};
+    reply.id = r->request_id;
+    reply.body_case = SLU__CLIENT__REPLY__BODY_RELEASES;
+    reply.releases = &releases;
+    slu_client_reply(r->client, &reply);
+    r->told = run.end;
+    if (run.certificate != NULL) {
+        r->covered = run.end;
+        slu_metrics_add(s->metrics, SLU_METRIC_STREAM_RUNS, 1);
+    }
+    return 0;
+}
+
+/* Of a rollup's list in both spaces; who reads every rollup's entries needs none. */
+static int make_proof(struct slu_stream *s, const struct reader *r, size_t *len)
+{
+    struct slu_writer w = slu_writer_of(s->proof, sizeof s->proof);
+    int error = 0;
+    if (r->releases && r->rollup != 0)
+        error = slu_release_cache_prove(s->releases, r->height, SLU_SPACE_ORDERED, r->rollup, &w);
+    if (r->releases && r->rollup != 0 && error == 0)
+        error = slu_release_cache_prove(s->releases, r->height, SLU_SPACE_OPENED, r->rollup, &w);
+    SLU_CHECK(!w.failed);
+    *len = slu_writer_len(&w);
+    return error;
+}
+
 /* Sends the next part of the reader's height and moves the cursor. Errors: of the store. */
 static int next_part(struct slu_stream *s, struct reader *r)
 {
     struct slu_height height;
-    size_t len = 0;
+    size_t len = 0, proof_len = 0;
     uint32_t entries = 0;
     bool more = false;
     int error = slu_height_cache_get(s->heights, r->height, &height);
@@ -164,10 +210,12 @@ static int next_part(struct slu_stream *s, struct reader *r)
             r->offset = 0;
         }
     }
+    if (error == 0 && !more)
+        error = make_proof(s, r, &proof_len);
     if (error != 0)
         return error;
     if (more || entries > 0 || r->begun || r->every)
-        send_part(s, r, &height, len, entries, more);
+        send_part(s, r, &height, len, entries, proof_len, more);
     r->begun = more;
     if (!more) {
         r->height++;
@@ -184,6 +232,22 @@ static void store_failed(struct slu_stream *s, int error)
     s->failed(s->context, words[0] != '\0' ? words : slu_strerror(error));
 }
 
+/* The next thing that this reader gets. False: it is not there any more, or failed. */
+static bool send_next(struct slu_stream *s, struct reader *r)
+{
+    bool run = r->releases && r->height > r->covered;
+    int error = run ? send_run(s, r) : next_part(s, r);
+    if (error == 0)
+        return true;
+    if (r->height < atomic_load(&s->lowest))
+        end_below(s, r); /* pruned under our hands */
+    else if (run && error == SLU_ERR_NOT_FOUND)
+        end_uncovered(s, r);
+    else
+        store_failed(s, error);
+    return false;
+}
+
 /* Gives a reader its next parts; true when it could go on at once. */
 static bool serve(struct slu_stream *s, struct reader *r, uint64_t now_us)
 {
@@ -198,7 +262,7 @@ static bool serve(struct slu_stream *s, struct reader *r, uint64_t now_us)
             end_well(s, r);
             return false;
         }
-        if (r->height > atomic_load(&s->open)) {
+        if (r->height > highest(s, r->releases)) {
             r->look_us = r->blocked_us = 0;
             return false;
         }
@@ -212,15 +276,8 @@ static bool serve(struct slu_stream *s, struct reader *r, uint64_t now_us)
             r->look_us = now_us + r->blocked_us;
             return false;
         }
-        int error = next_part(s, r);
-        if (error != 0 && r->height < atomic_load(&s->lowest)) {
-            end_below(s, r); /* pruned under our hands */
+        if (!send_next(s, r))
             return false;
-        }
-        if (error != 0) {
-            store_failed(s, error);
-            return false;
-        }
         r->blocked_us = 0;
     }
     return true;
@@ -251,9 +308,10 @@ static void execute(struct slu_stream *s, struct command *command)
                                  .rollup = command->rollup,
                                  .height = command->from,
                                  .to = command->to,
-                                 .every = command->every};
+                                 .every = command->every,
+                                 .releases = command->releases};
     if (free_slot->height == 0)
-        free_slot->height = atomic_load(&s->open) + 1;
+        free_slot->height = highest(s, command->releases) + 1;
     if ((uint32_t)(free_slot - s->readers) >= s->count)
         s->count = (uint32_t)(free_slot - s->readers) + 1;
 }
@@ -278,11 +336,11 @@ static void *stream_thread(void *context)
 {
     struct slu_stream *s = context;
     void *items[64];
-    uint64_t until_us = UINT64_MAX, served = 0;
+    uint64_t until_us = UINT64_MAX, open = 0, certified = 0;
     for (;;) {
         /* A height that came after the last round began saw nobody asleep. */
         atomic_store(&s->asleep, true);
-        if (atomic_load(&s->open) != served)
+        if (atomic_load(&s->open) != open || atomic_load(&s->certified) != certified)
             until_us = 0;
         uint32_t count = slu_ring_take(&s->commands, items, 64, SIZE_MAX, until_us);
         atomic_store(&s->asleep, false);
@@ -292,34 +350,41 @@ static void *stream_thread(void *context)
             execute(s, items[i]);
             free(items[i]);
         }
-        served = atomic_load(&s->open);
+        open = atomic_load(&s->open);
+        certified = atomic_load(&s->certified);
         until_us = serve_all(s);
     }
 }
 
-int slu_stream_start(struct slu_stream **stream, struct slu_disk *disk, struct slu_metrics *metrics,
-                     uint64_t lowest, uint64_t open,
-                     void (*failed)(void *context, const char *words), void *context)
+static void stream_free(struct slu_stream *s)
+{
+    slu_ring_destroy(&s->commands);
+    slu_height_cache_free(s->heights);
+    slu_release_cache_free(s->releases);
+    free(s);
+}
+
+int slu_stream_start(struct slu_stream **stream, const struct slu_stream_config *config)
 {
     struct slu_stream *s = calloc(1, sizeof *s);
     if (s == NULL)
         return SLU_ERR_MEMORY;
-    s->metrics = metrics;
-    s->disk = disk;
-    s->failed = failed;
-    s->context = context;
-    atomic_init(&s->lowest, lowest);
-    atomic_init(&s->open, open);
-    s->heights = slu_height_cache_new(disk, metrics);
+    s->metrics = config->metrics;
+    s->disk = config->disk;
+    s->failed = config->failed;
+    s->context = config->context;
+    atomic_init(&s->lowest, config->lowest);
+    atomic_init(&s->open, config->open);
+    atomic_init(&s->certified, config->certified);
+    s->heights = slu_height_cache_new(config->disk, config->metrics);
+    s->releases = slu_release_cache_new(config->disk, config->genesis, config->metrics);
     int error = slu_ring_init(&s->commands, COMMANDS, SIZE_MAX);
-    if (error == 0 && s->heights == NULL)
+    if (error == 0 && (s->heights == NULL || s->releases == NULL))
         error = SLU_ERR_MEMORY;
     if (error == 0 && pthread_create(&s->thread, NULL, stream_thread, s) != 0)
         error = SLU_ERR_IO;
     if (error != 0) {
-        slu_ring_destroy(&s->commands);
-        slu_height_cache_free(s->heights);
-        free(s);
+        stream_free(s);
         return error;
     }
     pthread_setname_np(s->thread, "stream");
@@ -342,17 +407,26 @@ void slu_stream_stop(struct slu_stream *stream)
         if (stream->readers[i].client != NULL)
             slu_client_release(stream->readers[i].client);
     }
-    slu_ring_destroy(&stream->commands);
-    slu_height_cache_free(stream->heights);
-    free(stream);
+    stream_free(stream);
+}
+
+static void wake(struct slu_stream *s)
+{
+    /* Nobody reads, nobody is woken. */
+    if (atomic_load(&s->readers_open) > 0 && atomic_load(&s->asleep))
+        slu_ring_wake(&s->commands);
 }
 
 void slu_stream_opened(struct slu_stream *stream, uint64_t height)
 {
     atomic_store(&stream->open, height);
-    /* Nobody reads, nobody is woken. */
-    if (atomic_load(&stream->readers_open) > 0 && atomic_load(&stream->asleep))
-        slu_ring_wake(&stream->commands);
+    wake(stream);
+}
+
+void slu_stream_certified(struct slu_stream *stream, uint64_t height)
+{
+    atomic_store(&stream->certified, height);
+    wake(stream);
 }
 
 void slu_stream_pruned(struct slu_stream *stream, uint64_t lowest)
@@ -401,7 +475,8 @@ void slu_stream_add(struct slu_stream *stream, struct slu_client *client, uint64
                               .rollup = subscribe->rollup,
                               .from = from,
                               .to = to,
-                              .every = subscribe->every_height};
+                              .every = subscribe->every_height || subscribe->releases,
+                              .releases = subscribe->releases};
     if (room) {
         atomic_fetch_add(&client->subscriptions, 1);
         slu_metrics_add(stream->metrics, SLU_METRIC_SUBSCRIBERS, 1);

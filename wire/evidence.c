@@ -16,6 +16,8 @@ const char *slu_offence_name(enum slu_offence offence)
         return "nullify_and_finalize";
     case SLU_WRONG_SHARE:
         return "wrong_share";
+    case SLU_WRONG_RELEASE:
+        return "wrong_release";
     case SLU_OFFENCES:
         break;
     }
@@ -65,8 +67,8 @@ void slu_evidence_nullify_finalize(struct slu_writer *w, uint16_t node, uint64_t
 
 void slu_evidence_wrong_share(struct slu_writer *w, const struct slu_genesis *g,
                               const struct slu_key_cert *cert,
-                              const struct slu_signed_shares *shares,
-                              const uint8_t ids_hash32[32], const uint8_t (*r32)[32])
+                              const struct slu_signed_shares *shares, const uint8_t ids_hash32[32],
+                              const uint8_t (*r32)[32])
 {
     write_head(w, SLU_WRONG_SHARE, shares->node);
     slu_write_u64(w, shares->height);
@@ -79,6 +81,19 @@ void slu_evidence_wrong_share(struct slu_writer *w, const struct slu_genesis *g,
     slu_write_bytes(w, shares->d, 32 * (size_t)shares->count);
     slu_write_bytes(w, shares->proof, SLU_PROOF_BYTES);
     slu_write_bytes(w, shares->signature, 64);
+}
+
+void slu_evidence_wrong_release(struct slu_writer *w, const struct slu_release_cert *cert,
+                                const struct slu_release *const *below, uint8_t count,
+                                const struct slu_signed_release *message)
+{
+    write_head(w, SLU_WRONG_RELEASE, message->node);
+    slu_release_cert_write(w, cert);
+    slu_write_u8(w, count);
+    for (uint8_t i = 0; i < count; i++)
+        slu_release_write(w, below[i]);
+    slu_release_write(w, &message->release);
+    slu_write_bytes(w, message->signature, 64);
 }
 
 /* ---- reading ---- */
@@ -139,11 +154,53 @@ static int check_wrong(const struct wrong *wrong, const struct slu_genesis *g,
     memcpy(key.chain_id, g->chain_id, 32);
     memcpy(key.key_id, wrong->cert.key.key_id, 32);
     memcpy(key.y, wrong->cert.key.y, 32);
-    struct slu_share_chunk chunk = slu_signed_shares_chunk(s, &key, (const uint8_t(*)[32])wrong->r, r);
+    struct slu_share_chunk chunk =
+        slu_signed_shares_chunk(s, &key, (const uint8_t(*)[32])wrong->r, r);
     SLU_CHECK(slu_share_work_bytes(SLU_SHARES_MAX) <= sizeof memory);
     return slu_chunk_good(slu_share_work_init(memory, SLU_SHARES_MAX), &chunk, s->d, d, s->proof)
                ? SLU_ERR_MALFORMED
                : SLU_OK;
+}
+
+/* A wrong release, unfolded. */
+struct contradiction {
+    struct slu_release_cert cert;
+    struct slu_signed_release message;
+};
+
+static int read_contradiction(struct slu_reader *r, const struct slu_genesis *g,
+                              struct slu_evidence *out, struct contradiction *found)
+{
+    struct slu_release certified;
+    int rc = slu_release_cert_read(r, g, &found->cert);
+    uint8_t count = slu_read_u8(r);
+    if (rc || r->failed || count > SLU_RELEASES_BELOW_MAX)
+        return SLU_ERR_MALFORMED;
+    certified = found->cert.release;
+    for (uint8_t i = 0; i < count; i++) {
+        uint8_t previous32[32];
+        memcpy(previous32, certified.previous, 32);
+        if (slu_release_read(r, g->chain_id, &certified) ||
+            memcmp(certified.digest, previous32, 32) != 0)
+            return SLU_ERR_MALFORMED;
+    }
+    found->message.node = out->offender;
+    rc = slu_release_read(r, g->chain_id, &found->message.release);
+    slu_read_copy(r, found->message.signature, 64);
+    if (rc || r->failed || found->message.release.height != certified.height ||
+        memcmp(found->message.release.digest, certified.digest, 32) == 0)
+        return SLU_ERR_MALFORMED;
+    out->at = certified.height;
+    return SLU_OK;
+}
+
+static int check_contradiction(const struct contradiction *found,
+                               const struct slu_verifier *verifier)
+{
+    const struct slu_signed_release *m = &found->message;
+    if (!verifier->verify(verifier->context, m->node, m->release.digest, m->signature))
+        return SLU_ERR_SIGNATURE;
+    return slu_release_cert_verify(&found->cert, verifier);
 }
 
 /* The two signed digests with their signatures. */
@@ -194,9 +251,34 @@ static int read_votes(struct slu_reader *r, const struct slu_genesis *g, struct 
     return SLU_OK;
 }
 
-/* `wrong` has room for a wrong share, `pair` for what any other is. */
+/* What it is made of, by its offence. */
+union content {
+    struct pair pair;
+    struct wrong wrong;
+    struct contradiction contradiction;
+};
+
+static int read_content(struct slu_reader *r, const struct slu_genesis *g, struct slu_evidence *out,
+                        union content *content)
+{
+    switch (out->offence) {
+    case SLU_WRONG_SHARE:
+        return read_wrong(r, g, out, &content->wrong);
+    case SLU_WRONG_RELEASE:
+        return read_contradiction(r, g, out, &content->contradiction);
+    case SLU_TWO_BATCHES:
+        return read_batches(r, g, out, &content->pair);
+    case SLU_TWO_NOTARIZE:
+    case SLU_NULLIFY_FINALIZE:
+        return read_votes(r, g, out, &content->pair);
+    case SLU_OFFENCES:
+        break;
+    }
+    return SLU_ERR_MALFORMED;
+}
+
 static int read_all(struct slu_evidence *out, const struct slu_genesis *g, const uint8_t *bytes,
-                    size_t len, struct pair *pair, struct wrong *wrong)
+                    size_t len, union content *content)
 {
     if (len > SLU_EVIDENCE_BYTES_MAX)
         return SLU_ERR_LIMIT;
@@ -208,9 +290,7 @@ static int read_all(struct slu_evidence *out, const struct slu_genesis *g, const
     if (out->offender >= g->n)
         return SLU_ERR_MISMATCH;
     out->offence = (enum slu_offence)offence;
-    int rc = out->offence == SLU_WRONG_SHARE   ? read_wrong(&r, g, out, wrong)
-             : out->offence == SLU_TWO_BATCHES ? read_batches(&r, g, out, pair)
-                                               : read_votes(&r, g, out, pair);
+    int rc = read_content(&r, g, out, content);
     if (rc)
         return rc;
     if (!slu_reader_done(&r))
@@ -222,9 +302,8 @@ static int read_all(struct slu_evidence *out, const struct slu_genesis *g, const
 int slu_evidence_read(struct slu_evidence *out, const struct slu_genesis *g, const uint8_t *bytes,
                       size_t len)
 {
-    struct pair pair;
-    struct wrong wrong;
-    return read_all(out, g, bytes, len, &pair, &wrong);
+    union content content;
+    return read_all(out, g, bytes, len, &content);
 }
 
 int slu_evidence_outline(struct slu_evidence *out, const struct slu_genesis *outline,
@@ -233,11 +312,12 @@ int slu_evidence_outline(struct slu_evidence *out, const struct slu_genesis *out
     struct slu_reader r = slu_reader_of(bytes, len);
     if (len > SLU_EVIDENCE_BYTES_MAX)
         return SLU_ERR_LIMIT;
-    if (slu_read_u8(&r) != SLU_WRONG_SHARE)
+    uint8_t offence = slu_read_u8(&r);
+    if (offence != SLU_WRONG_SHARE && offence != SLU_WRONG_RELEASE)
         return slu_evidence_read(out, outline, bytes, len);
-    out->offence = SLU_WRONG_SHARE;
+    out->offence = (enum slu_offence)offence;
     out->offender = slu_read_u16(&r);
-    out->at = slu_read_u64(&r);
+    out->at = slu_read_u64(&r); /* of a wrong release, that of its certificate */
     if (r.failed || out->at == 0)
         return SLU_ERR_MALFORMED;
     if (out->offender >= outline->n)
@@ -249,14 +329,15 @@ int slu_evidence_outline(struct slu_evidence *out, const struct slu_genesis *out
 int slu_evidence_check(struct slu_evidence *out, const struct slu_genesis *g, const uint8_t *bytes,
                        size_t len, const struct slu_verifier *verifier)
 {
-    struct pair pair;
-    struct wrong wrong;
-    int rc = read_all(out, g, bytes, len, &pair, &wrong);
+    union content content;
+    int rc = read_all(out, g, bytes, len, &content);
     if (!rc && out->offence == SLU_WRONG_SHARE)
-        return check_wrong(&wrong, g, verifier);
+        return check_wrong(&content.wrong, g, verifier);
+    if (!rc && out->offence == SLU_WRONG_RELEASE)
+        return check_contradiction(&content.contradiction, verifier);
     for (int i = 0; !rc && i < 2; i++)
-        if (!verifier->verify(verifier->context, out->offender, pair.digests[i],
-                              pair.signatures[i]))
+        if (!verifier->verify(verifier->context, out->offender, content.pair.digests[i],
+                              content.pair.signatures[i]))
             rc = SLU_ERR_SIGNATURE;
     return rc;
 }

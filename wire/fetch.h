@@ -20,7 +20,8 @@ enum slu_fetch_what {
     SLU_FETCH_HOLDS = 9,    /* who holds the tuple with digest `digest`, whose id begins with `from`
                              * and `to`                                     -> HOLDS */
     SLU_FETCH_SHARES = 10,  /* your shares of heights from..to              -> SHARES each */
-    SLU_FETCH_KINDS = 11
+    SLU_FETCH_RELEASES = 11, /* your lowest certificates of height `from` and above -> RELEASE_CERT each */
+    SLU_FETCH_KINDS = 12
 };
 
 struct slu_fetch {

@@ -15,6 +15,7 @@ const char *slu_message_name(enum slu_message_kind kind)
         [SLU_MSG_FETCH] = "fetch",     [SLU_MSG_REJOIN] = "rejoin",
         [SLU_MSG_FREEZE] = "freeze",   [SLU_MSG_RELAY] = "relay",
         [SLU_MSG_HOLDS] = "holds",     [SLU_MSG_SHARES] = "shares",
+        [SLU_MSG_RELEASE] = "release", [SLU_MSG_RELEASE_CERT] = "release_cert",
     };
     return (unsigned)kind < SLU_MSG_KINDS && names[kind] ? names[kind] : "unknown";
 }
@@ -31,6 +32,8 @@ size_t slu_message_size(enum slu_message_kind kind)
         [SLU_MSG_FETCH] = SIZE_WITH(fetch),     [SLU_MSG_REJOIN] = SIZE_WITH(rejoin),
         [SLU_MSG_FREEZE] = SIZE_WITH(freeze),   [SLU_MSG_RELAY] = SIZE_WITH(relay),
         [SLU_MSG_HOLDS] = SIZE_WITH(holds),     [SLU_MSG_SHARES] = SIZE_WITH(shares),
+        [SLU_MSG_RELEASE] = SIZE_WITH(release),
+        [SLU_MSG_RELEASE_CERT] = SIZE_WITH(release_cert),
     };
     return (unsigned)kind < SLU_MSG_KINDS && sizes[kind] ? sizes[kind] : sizeof(struct slu_message);
 }
@@ -96,6 +99,12 @@ void slu_message_write(struct slu_writer *w, const struct slu_message *m)
         return;
     case SLU_MSG_SHARES:
         slu_signed_shares_write(w, &m->shares);
+        return;
+    case SLU_MSG_RELEASE:
+        slu_signed_release_write(w, &m->release);
+        return;
+    case SLU_MSG_RELEASE_CERT:
+        slu_release_cert_write(w, &m->release_cert);
         return;
     case SLU_MSG_KINDS:
         break;
@@ -208,6 +217,10 @@ static int read_body(struct slu_message *m, const struct slu_genesis *g, struct 
         return slu_holds_read(r, g, &m->holds);
     case SLU_MSG_SHARES:
         return slu_signed_shares_read(r, g, &m->shares);
+    case SLU_MSG_RELEASE:
+        return slu_signed_release_read(r, g, &m->release);
+    case SLU_MSG_RELEASE_CERT:
+        return slu_release_cert_read(r, g, &m->release_cert);
     case SLU_MSG_KINDS:
         break;
     }
@@ -311,6 +324,10 @@ int slu_message_verify(const struct slu_message *m, const struct slu_genesis *ge
         return SLU_OK;
     case SLU_MSG_SHARES:
         return signed_by(v, m->shares.node, m->shares.digest, m->shares.signature);
+    case SLU_MSG_RELEASE:
+        return signed_by(v, m->release.node, m->release.release.digest, m->release.signature);
+    case SLU_MSG_RELEASE_CERT:
+        return slu_release_cert_verify(&m->release_cert, v);
     case SLU_MSG_FETCH:
     case SLU_MSG_REJOIN:
         return SLU_OK; /* unsigned: the link says who asks */

@@ -10,6 +10,7 @@
 #include "wire/block.h"
 #include "wire/fetch.h"
 #include "wire/inbox.h"
+#include "wire/release.h"
 #include "wire/report.h"
 #include "wire/shares.h"
 #include "wire/vote.h"
@@ -29,7 +30,9 @@ enum slu_message_kind {
     SLU_MSG_RELAY = 12,  /* an inbox item; its content travels beside the body */
     SLU_MSG_HOLDS = 13,
     SLU_MSG_SHARES = 14, /* decryption shares of what is due at a final height */
-    SLU_MSG_KINDS = 15
+    SLU_MSG_RELEASE = 15,      /* a node's signature of a release */
+    SLU_MSG_RELEASE_CERT = 16, /* a quorum's */
+    SLU_MSG_KINDS = 17
 };
 
 struct slu_batch {
@@ -67,6 +70,8 @@ struct slu_message {
         struct slu_relay relay;
         struct slu_holds holds;
         struct slu_signed_shares shares;
+        struct slu_signed_release release;
+        struct slu_release_cert release_cert;
     };
 };
 

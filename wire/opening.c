@@ -1,11 +1,23 @@
 #include "wire/opening.h"
 
 #include "sluice/error.h"
+#include "wire/bundle.h"
 
 const char *slu_void_name(enum slu_void reason)
 {
     static const char *const names[] = {"none", "tag", "seed", "form", "rollup", "invalid"};
     return (unsigned)reason < sizeof names / sizeof *names ? names[reason] : "unknown";
+}
+
+enum slu_void slu_opening_judge(const struct slu_genesis *genesis, uint64_t rollup,
+                                const uint8_t *payload, size_t len)
+{
+    struct slu_bundle bundle;
+    if (rollup != 0)
+        return slu_genesis_rollup_known(genesis, rollup) ? SLU_OPENED : SLU_VOID_ROLLUP;
+    if (slu_bundle_read(&bundle, payload, len))
+        return SLU_VOID_FORM;
+    return slu_bundle_known(genesis, &bundle) ? SLU_OPENED : SLU_VOID_ROLLUP;
 }
 
 void slu_opening_write(struct slu_writer *w, const struct slu_opening *o, bool opened)

@@ -31,6 +31,11 @@ struct slu_opening {
 /** "tag", "seed", "form", "rollup", "invalid"; "none" of SLU_OPENED. Static storage. */
 const char *slu_void_name(enum slu_void reason);
 
+/** What becomes of a sealed entry that contained this: OPENED, or void for a rollup that the chain
+ * does not have, or as what is of rollup 0 and no bundle. */
+enum slu_void slu_opening_judge(const struct slu_genesis *genesis, uint64_t rollup,
+                                const uint8_t *payload, size_t len);
+
 void slu_opening_write(struct slu_writer *w, const struct slu_opening *opening, bool opened);
 /** Reads one, in place. Errors: MALFORMED. */
 SLU_MUST_USE int slu_opening_read(struct slu_opening *out, const uint8_t *bytes, size_t len,

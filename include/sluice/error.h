@@ -24,6 +24,7 @@ extern "C" {
 #define SLU_ERR_CONFIG     (-12) /* a config or genesis file says something that cannot be */
 #define SLU_ERR_EXISTS     (-13) /* would overwrite something that must not be */
 #define SLU_ERR_REFUSED    (-14) /* a rule forbids it (a second vote, an unknown peer) */
+#define SLU_ERR_LIE        (-15) /* what a node shows is not so */
 
 /** Marks results that a caller may not drop. */
 #define SLU_MUST_USE __attribute__((warn_unused_result))

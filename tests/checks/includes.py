@@ -12,16 +12,18 @@ ROOMS = {
     "wire": ["base", "crypto"],
     "consensus": ["base", "crypto", "wire"],
     "byzantine": ["base", "crypto", "wire", "consensus"],
+    "audit": ["base", "crypto", "wire", "consensus"],
     "proto": ["base", "wire"],
     "config": ["base", "crypto", "wire"],
     "link": ["base", "crypto"],
     "client": ["base", "crypto", "wire", "proto", "config", "link"],
     "node": ["base", "crypto", "wire", "consensus", "proto", "config", "link"],
+    "inspect": ["base", "crypto", "wire", "consensus", "audit", "proto", "config", "link", "client", "node"],
 }
 
 # Libraries, by a pattern of their headers -> rooms that may use them.
 LIBRARIES = {
-    r"sodium\.h": ["crypto", "wire", "consensus", "config", "link", "client", "node"],
+    r"sodium\.h": ["crypto", "wire", "consensus", "audit", "config", "link", "client", "node"],
     r"nng/": ["link", "client", "node"],
     r"protobuf-c/": ["proto"],
     r"jansson\.h": ["config", "client", "node"],

@@ -106,17 +106,27 @@ class RawClient:
     def id_of(self, envelope):
         return digest(b"tx", self.chain_id, envelope).hex()
 
-    def submit(self, envelopes):
-        """[(accepted, reason)] of complete envelopes."""
-        request = field(1, 1) + field(2, b"".join(field(4, envelope) for envelope in envelopes))
+    def send(self, request):
+        """A request's fields, its id among them."""
         text = struct.pack("<I", len(request)) + request
         wire = bytes(len(text) + MAC_BYTES)
         sodium.crypto_secretstream_xchacha20poly1305_push(self.tx, wire, None, text, ctypes.c_ulonglong(len(text)),
                                                           None, ctypes.c_ulonglong(0), 0)
         self.socket.sendall(struct.pack("<I", len(wire)) + wire)
-        text = b""
-        while not text:             # a keepalive is an empty record
-            text = self.receive_record()
-        reply = dict(fields(text[4:]))
+
+    def replies(self):
+        """Replies as {tag: value}, for ever. Several may come in one record, and one in several."""
+        data = b""
+        while True:
+            while len(data) < 4 or len(data) < 4 + struct.unpack_from("<I", data)[0]:
+                data += self.receive_record()   # a keepalive is an empty one
+            end = 4 + struct.unpack_from("<I", data)[0]
+            reply, data = data[4:end], data[end:]
+            yield dict(fields(reply))
+
+    def submit(self, envelopes):
+        """[(accepted, reason)] of complete envelopes."""
+        self.send(field(1, 1) + field(2, b"".join(field(4, envelope) for envelope in envelopes)))
+        reply = next(self.replies())
         results = [dict(fields(result)) for tag, result in fields(reply[2]) if tag == 1]
         return [(result.get(2, 0) == 1, result.get(3, b"").decode()) for result in results]

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Programs that submit through the installed library, outside the tree, to real nodes, some of which die."""
+"""Programs that submit and read through the installed library, outside the tree, to real nodes, some of which die."""
 import json
 import re
+import subprocess
 
 import scenario
 from cluster import Cluster, Failed, wait_until
@@ -70,10 +71,17 @@ class Flood:
 
 
 def scenario_example(bin_dir):
-    """The example says where its line was ordered, linked either way, with a dead node among its URLs, too."""
+    """The examples say where a line was ordered, and read it there, linked either way, with a dead node among their
+    URLs, too."""
     p = package(bin_dir)
     with Cluster(bin_dir, nodes=4) as cluster:
         cluster.start()
+        readers = []
+        for static in (False, True):
+            program = p.home / f"reader-{static}"
+            p.compile(ROOT / "deploy" / "examples" / "reader.c", program, static)
+            readers.append(p.start(program, cluster.dir / "genesis.json", ROLLUP, 1, *urls(cluster),
+                                   stderr=subprocess.DEVNULL))
         for static in (False, True):
             program = p.home / f"submit-{static}"
             p.compile(ROOT / "deploy" / "examples" / "submit.c", program, static)
@@ -82,8 +90,15 @@ def scenario_example(bin_dir):
             where = re.fullmatch(r"height (\d+) index (\d+)\n", said)
             if not where or places(cluster, 3).get(text) != [(int(where[1]), int(where[2]))]:
                 raise Failed(f"said {said!r}, but the stream has it at {places(cluster, 3).get(text)}")
+            for reader in readers:
+                line = reader.stdout.readline()
+                if line != f"height {where[1]} index {where[2]}: {text}\n":
+                    raise Failed(f"{said.strip()} for {text!r}, and the reader got {line!r}")
             if not static:
                 cluster.kill(0)
+        for reader in readers:
+            reader.kill()
+            reader.wait()
 
 
 def scenario_killed(bin_dir):

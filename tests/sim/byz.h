@@ -2,7 +2,8 @@
  * delays, and see everything that was ever sent (world.h); each habit's strength is drawn per seed.
  *
  * byz.c: what they know and how they speak; puppet.c: nodes without a core, flood.c: and their
- * inbox; cheat.c: and the key generation; share_lies.c: and shares; twist.c: nodes with one. */
+ * inbox; cheat.c: and the key generation; share_lies.c: and shares; release_lies.c: and releases;
+ * twist.c: nodes with one. */
 #ifndef SLU_SIM_BYZ_H
 #define SLU_SIM_BYZ_H
 
@@ -82,6 +83,8 @@ void puppet_shares(struct sim *sim, uint16_t node, struct slu_message *m, uint64
                    uint64_t to);
 /** Shares of heights to come. */
 void puppet_flood_shares(struct sim *sim, uint16_t node, struct slu_message *m);
+/** Signatures of releases, right and wrong; certificates out of turn. */
+void puppet_releases(struct sim *sim, uint16_t node, struct slu_message *m);
 void puppet_tick(struct sim *sim, uint16_t node);
 void puppet_hear(struct sim *sim, uint16_t node, uint16_t from, const struct slu_message *m);
 

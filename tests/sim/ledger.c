@@ -3,6 +3,7 @@
 
 #include "consensus/order.h"
 #include "tests/sim/inbox.h"
+#include "tests/sim/oracle_release.h"
 #include "tests/sim/oracle_sealed.h"
 #include "tests/sim/sim.h"
 
@@ -176,6 +177,7 @@ void sim_ledger_record(struct sim_node *node, const struct sim_record *record)
     } else if (key->kind == SLU_REC_DELIVERED) {
         oracle_delivered(&sim->oracle, node->id, key->a, record->value, record->len);
         items_held(node, record);
+        oracle_space(&sim->oracle, node, key->a);
         if (key->a > node->delivered + 1)
             sim_violation(sim, 1, "node %u delivers height %lu after %lu", node->id, key->a,
                           node->delivered);
@@ -183,6 +185,10 @@ void sim_ledger_record(struct sim_node *node, const struct sim_record *record)
         sim_note(sim, SIM_T_DELIVER, node->instance, 0, 0, key->a, record->value);
     } else if (key->kind == SLU_REC_OPENED) {
         oracle_opened(&sim->oracle, node, key->a, record->value, record->len);
+    } else if (key->kind == SLU_REC_RELEASE) {
+        oracle_release(&sim->oracle, node, key->a, record->value, record->len);
+    } else if (key->kind == SLU_REC_RELEASE_CERT) {
+        oracle_release_cert(&sim->oracle, node, key->a, record->value, record->len);
     }
 }
 
@@ -245,6 +251,8 @@ void sim_ledger_leaves(struct sim_node *node, const struct slu_message *m)
     items_leave(node, m);
     if (m->kind == SLU_MSG_SHARES && m->shares.node == node->id)
         oracle_shares(&node->sim->oracle, node, &m->shares);
+    if (m->kind == SLU_MSG_RELEASE && m->release.node == node->id)
+        oracle_release_leaves(&node->sim->oracle, node, &m->release);
     if (m->kind == SLU_MSG_VOTE && m->vote.node == node->id)
         vote_leaves(node, (enum slu_vote_kind)m->vote.kind, m->vote.view, m->vote.digest);
     if (m->kind == SLU_MSG_PROPOSAL && m->proposal.node == node->id) {

@@ -85,6 +85,14 @@ static void label(struct sim_packet *packet)
         packet->signer_view = m->shares.height;
         digest = m->shares.list;
         break;
+    case SLU_MSG_RELEASE:
+        packet->signer_view = m->release.release.height;
+        digest = m->release.release.digest;
+        break;
+    case SLU_MSG_RELEASE_CERT:
+        packet->signer_view = m->release_cert.release.height;
+        digest = m->release_cert.release.digest;
+        break;
     case SLU_MSG_REJOIN:
     case SLU_MSG_KINDS:
         break;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "consensus/order.h"
+#include "tests/sim/oracle_release.h"
 #include "tests/sim/bundle.h"
 #include "tests/sim/oracle_sealed.h"
 #include "tests/sim/sim.h"
@@ -14,6 +15,7 @@ void oracle_init(struct oracle *oracle, struct sim *sim)
     oracle->heights = sim_grow(NULL, &oracle->height_cap, 1, sizeof *oracle->heights);
     oracle->heights[0].time_ms = sim->genesis.created_ms;
     oracle->sealed = oracle_sealed_new(&sim->genesis);
+    oracle->releases = oracle_releases_new();
 }
 
 void oracle_free(struct oracle *oracle)
@@ -22,8 +24,11 @@ void oracle_free(struct oracle *oracle)
         free(oracle->heights[h].record);
         free(oracle->heights[h].dues);
         free(oracle->heights[h].opened);
+        free(oracle->heights[h].space);
+        free(oracle->heights[h].release);
     }
     oracle_sealed_free(oracle->sealed);
+    oracle_releases_free(oracle->releases);
     free(oracle->heights);
     free(oracle->queued);
     sim_table_free(&oracle->queued_at);
@@ -91,6 +96,7 @@ static void note_outcome(struct oracle *oracle, const uint8_t id32[32], uint64_t
         .height = height, .index = index, .drop = drop, .next = older == SIM_NONE ? 0 : older + 1};
     memcpy(o->id, id32, 32);
     sim_table_put(&oracle->outcome_at, id32, oracle->outcome_count++);
+    oracle_release_outcome(oracle, id32, index, drop);
 }
 
 static bool in_window(const struct oracle *oracle, const uint8_t id32[32])
@@ -171,6 +177,7 @@ static void expect_item(struct oracle *oracle, struct expected *out, uint64_t he
         return;
     }
     remember(oracle, tuple->id, height);
+    oracle_release_item(oracle, tuple, out->entries);
     note_outcome(oracle, tuple->id, height, out->entries++, 0);
     oracle->delivered++;
     oracle->forced += tuple->kind == SLU_INBOX_FORCED;
@@ -186,6 +193,7 @@ static void enqueue(struct oracle *oracle, const struct slu_block *block,
     *q = (struct oracle_queued){.tuple = *tuple, .height = block->height};
     q->due = slu_queue_book(&oracle->sim->genesis, tail, block->height, tuple->bytes);
     q->done = in_window(oracle, tuple->id);
+    oracle_release_queued(oracle, tuple->id, q->due, q->done);
     sim_table_put(&oracle->queued_at, tuple->id, oracle->queued_count++);
 }
 
@@ -275,6 +283,7 @@ static void expect_batch(struct oracle *oracle, const struct slu_block *block, s
         if (drop != SLU_DROP_DUPLICATE)
             note_outcome(oracle, id, block->height, out->entries, drop);
         if (!drop) {
+            oracle_release_entry(oracle, &tx, out->entries, tx.kind, id);
             out->entries++;
             oracle->delivered++;
         }
@@ -402,6 +411,7 @@ static bool advance(struct oracle *oracle, const uint8_t block32[32])
         expect_batch(oracle, &block, &e, i);
     oracle_sealed_end(oracle, &oracle->heights[block.height]);
     write_expected(&oracle->heights[block.height], &block, &e);
+    oracle_release_end(oracle, &oracle->heights[block.height], &block, e.drops, e.drop_count);
     oracle->top = block.height;
     free(e.inbox);
     free(e.batches);

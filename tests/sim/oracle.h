@@ -40,6 +40,8 @@ struct oracle_height {
     uint8_t *opened; /* the record of their openings */
     size_t opened_len;
     uint64_t due_before; /* the height below that opened something last */
+    uint8_t *space, *release; /* what these records must be (tests/sim/oracle_release.h) */
+    size_t space_len, release_len;
 };
 
 struct oracle {
@@ -62,6 +64,8 @@ struct oracle {
     uint64_t told; /* times that a node said where a delivered one was queued */
     struct oracle_sealed *sealed; /* tests/sim/oracle_sealed.h */
     uint64_t last_due;            /* the last height that opens something */
+    struct oracle_releases *releases; /* tests/sim/oracle_release.h */
+    uint64_t released;                /* `space` and `release` are whole up to this height */
 };
 
 void oracle_init(struct oracle *oracle, struct sim *sim);

@@ -329,6 +329,15 @@ static void write_opened(struct slu_writer *w, const struct oracle *oracle,
     slu_write_bytes(w, item->payload, item->payload_len);
 }
 
+uint64_t oracle_sealed_waiting(const struct oracle *oracle, uint64_t *bytes)
+{
+    const struct oracle_sealed *s = oracle->sealed;
+    *bytes = 0;
+    for (uint32_t i = 0; i < s->waiting_count; i++)
+        *bytes += s->waiting[i].bytes;
+    return s->waiting_count;
+}
+
 void oracle_sealed_end(struct oracle *oracle, struct oracle_height *height)
 {
     struct oracle_sealed *s = oracle->sealed;

@@ -18,6 +18,8 @@ bool oracle_sealed_keeps(struct oracle *oracle, uint32_t bytes);
 void oracle_sealed_forced(struct oracle *oracle, const uint8_t id32[32], uint32_t index);
 /** What waited and is due now; returns how many, from `index` on. */
 uint32_t oracle_sealed_waited(struct oracle *oracle, uint32_t index);
+/** How many wait once all of the height is known, and their bytes. */
+uint64_t oracle_sealed_waiting(const struct oracle *oracle, uint64_t *bytes);
 /** A lane's, once the rules of clause 4.2 are kept: slu_drop; NONE: it is an entry at `index`. */
 uint8_t oracle_sealed_judge(struct oracle *oracle, uint16_t lane, const struct slu_tx *tx,
                             const uint8_t id32[32], uint32_t index);

@@ -28,6 +28,7 @@ enum sim_role {
     SIM_TWINS,   /* two real cores with one key */
     SIM_SILENT,
     SIM_DEVIANT, /* a real core behind byzantine/deviant.h, as in a Byzantine build of the daemon */
+    SIM_DAMAGED, /* a real core that means well, whose state a test breaks; never drawn */
 };
 
 enum sim_crash_when {

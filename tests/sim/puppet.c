@@ -421,6 +421,9 @@ static void answer(struct sim *sim, uint16_t node, struct slu_message *m, const 
         if (sim->sealed->key_count)
             puppet_shares(sim, node, m, f->from, to);
         break;
+    case SLU_FETCH_RELEASES:
+        byz_replay(sim, node, SLU_MSG_RELEASE, to);
+        break;
     case SLU_FETCH_FINALS:
     case SLU_FETCH_KINDS:
         break;
@@ -500,6 +503,7 @@ void puppet_tick(struct sim *sim, uint16_t node)
         puppet_shares(sim, node, m, sim->oracle.last_due, byz_some(sim));
     if (sim->sealed->key_count && byz_does(sim, BYZ_FLOODS) && sim_rng_chance(rng(sim), 100))
         puppet_flood_shares(sim, node, m);
+    puppet_releases(sim, node, m);
     switch (sim_rng_below(rng(sim), 5)) {
     case 0:
     case 1:

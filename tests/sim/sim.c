@@ -1,3 +1,4 @@
+#include "tests/sim/audit.h"
 #include "tests/sim/sim.h"
 
 #include <stdarg.h>
@@ -6,6 +7,7 @@
 
 #include "tests/sim/inbox.h"
 #include "tests/sim/keygen.h"
+#include "tests/sim/oracle_release.h"
 #include "tests/sim/sealed.h"
 
 #define CHECK_EVERY_MS 20u
@@ -107,6 +109,22 @@ static bool is_settled(const struct sim *sim)
     return true;
 }
 
+/* Every height that was there once all else was settled is certified on every honest node, which has
+ * every release and certificate below, too: also one that was away or lost its disk (clause 8.6). */
+static bool is_certified(struct sim *sim)
+{
+    if (sim->settled_height == 0)
+        sim->settled_height = sim->oracle.top;
+    for (uint16_t i = 0; i < sim->instances; i++) {
+        const struct sim_node *node = &sim->nodes[i];
+        if (node->role == SIM_HONEST &&
+            (slu_core_stats(node->core)->certified_height < sim->settled_height ||
+             !oracle_release_whole(&sim->oracle, node, false)))
+            return false;
+    }
+    return true;
+}
+
 /* Why the run does not end, for the violation's text. */
 static void complain(struct sim *sim)
 {
@@ -129,6 +147,10 @@ static void complain(struct sim *sim)
         if (s->delivered_height + 3 < sim->oracle.top)
             sim_violation(sim, 12, "node %u delivered only height %lu of %lu (final %lu)", node->id,
                           s->delivered_height, sim->oracle.top, s->final_height);
+        if (s->certified_height < sim->settled_height)
+            sim_violation(sim, 12, "node %u has certificates up to height %lu of %lu (released %lu)",
+                          node->id, s->certified_height, sim->settled_height, s->released_height);
+        oracle_release_whole(&sim->oracle, node, true);
         if (s->opened_height < sim->oracle.last_due)
             sim_violation(sim, 12, "node %u opened only height %lu of %lu (delivered %lu)", node->id,
                           s->opened_height, sim->oracle.last_due, s->delivered_height);
@@ -158,7 +180,7 @@ static void check(struct sim *sim)
         sim_violation(sim, 12, "no final block since %lu ms (height %lu)", sim->last_final_ms,
                       sim->last_final_height);
     if (sim->now_ms >= plan->run_until_ms && client_open(sim, false) == 0 && forced_open(sim, false) == 0 &&
-        is_settled(sim))
+        is_settled(sim) && is_certified(sim))
         sim->done = true;
     else if (sim->now_ms >= plan->give_up_ms)
         complain(sim);
@@ -449,5 +471,8 @@ const struct sim_result *sim_run_until(struct sim *sim, uint64_t until_ms)
 
 const struct sim_result *sim_run(struct sim *sim)
 {
-    return sim_run_until(sim, UINT64_MAX - 1);
+    sim_run_until(sim, UINT64_MAX - 1);
+    if (sim->result.ok)
+        audit_all(sim);
+    return &sim->result;
 }

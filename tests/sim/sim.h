@@ -91,6 +91,7 @@ enum sim_count {
     SIM_N_OPENED,
     SIM_N_VOID,
     SIM_N_SHARE_LIES,
+    SIM_N_RELEASE_LIES,
     SIM_N_BUNDLES,        /* delivered out of lanes ... */
     SIM_N_BUNDLES_FORCED, /* ... and out of the queue */
     SIM_N_BUNDLES_BAD,    /* dropped or void for what is inside */
@@ -205,6 +206,7 @@ struct sim_node {
     uint64_t view_seen, durable_position;
     uint64_t turns_this_ms, this_ms;
     uint64_t syncs;
+    struct slu_release diverged[2]; /* its own and the others', once it stopped for it */
 };
 
 struct sim_event;
@@ -275,6 +277,7 @@ struct sim {
     uint64_t last_final_ms, last_final_height;
     uint64_t sent_by_kind[SLU_MSG_KINDS];
     uint64_t deviations; /* of lives that ended, and at admission */
+    uint64_t settled_height; /* the top once all else was settled: to be certified everywhere; 0: not yet */
     bool done;
     struct sim_result result;
 };

@@ -92,7 +92,7 @@ void sim_trace_print(const struct sim *sim, FILE *out, uint64_t max)
 
 void sim_state_print(const struct sim *sim, FILE *out)
 {
-    static const char *const roles[] = {"honest", "puppet", "twisted", "twin", "silent", "deviant"};
+    static const char *const roles[] = {"honest", "puppet", "twisted", "twin", "silent", "deviant", "damaged"};
     for (uint16_t i = 0; i < sim->instances; i++) {
         const struct sim_node *node = &sim->nodes[i];
         fprintf(out, "n%u %s%s", node->id, roles[node->role], node->up ? "" : " DOWN");
@@ -131,7 +131,7 @@ const char *sim_count_name(enum sim_count count)
         "waited",        "spilled",
         "on_the_dot",    "opened",
         "void",          "share_lies",
-        "bundles",       "bundles_forced",
+        "release_lies",  "bundles",       "bundles_forced",
         "bundles_bad",   "bundles_opened",
     };
     return (unsigned)count < SIM_N_COUNTS ? names[count] : "?";

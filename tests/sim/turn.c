@@ -6,6 +6,7 @@
 #include "consensus/serve.h"
 #include "sluice/error.h"
 #include "tests/sim/inbox.h"
+#include "tests/sim/oracle_release.h"
 #include "tests/sim/oracle_sealed.h"
 #include "tests/sim/sim.h"
 
@@ -97,6 +98,13 @@ static void copy_out(struct sim_node *node, struct sim_turn *turn, const struct 
         break;
     case SLU_EFFECT_OPENED:
         out->number = e->opened.height;
+        break;
+    case SLU_EFFECT_RELEASED:
+        out->number = e->released_height;
+        break;
+    case SLU_EFFECT_DIVERGED:
+        out->number = e->diverged.mine.height;
+        copy_items(out, &e->diverged, 1, sizeof e->diverged);
         break;
     }
     turn->out_count++;
@@ -246,6 +254,17 @@ static void execute(struct sim_node *node, struct sim_out *out)
         if (honest)
             oracle_told(&sim->oracle, node, out->number);
         break;
+    case SLU_EFFECT_RELEASED:
+        if (honest)
+            oracle_certified(&sim->oracle, node, out->number);
+        break;
+    case SLU_EFFECT_DIVERGED:
+        SLU_CHECK(sizeof node->diverged == sizeof(struct slu_release[2]));
+        memcpy(node->diverged, out->items, sizeof node->diverged);
+        if (honest)
+            sim_violation(sim, 13, "node %u says at height %lu that others released another state",
+                          node->id, out->number);
+        break;
     case SLU_EFFECT_PERSIST:
     case SLU_EFFECT_TRACE:
         break;
@@ -380,6 +399,8 @@ void sim_node_synced(struct sim_node *node)
     turn_free(turn);
     if (snipe)
         crash_for(node, snipe);
+    else if (node->up && node->diverged[0].height)
+        sim_node_crash(node, false); /* for good: somebody has to look at it */
 }
 
 /* A crash: what is not synced is lost from some point on: all that is written may survive (a killed

@@ -153,6 +153,7 @@ static inline void on_subscribe(struct clerk *c, struct slu_link *link, uint64_t
         if (height == 3 && c->told_ordered) {
             slu_write_u32(&w, 5);
             slu_write_u64(&w, 7);
+            slu_write_u64(&w, 9); /* valid_until */
             slu_write_bytes(&w, c->told32, 32);
             slu_write_u8(&w, 0);
             slu_write_u32(&w, 1);

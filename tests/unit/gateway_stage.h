@@ -236,9 +236,14 @@ static inline int stage_set(void **state)
     stage_core.busy = stage_core.turned_away = false;
     memset(&stage_core.view, 0, sizeof stage_core.view);
     stage_core.key_count = 0;
-    assert_int_equal(slu_stream_start(&stage->stream, stage->disk, &stage->metrics, STAGE_LOWEST,
-                                      STAGE_HEIGHTS, stage_failed, stage),
-                     0);
+    struct slu_stream_config stream = {.disk = stage->disk,
+                                       .genesis = &stage->genesis,
+                                       .metrics = &stage->metrics,
+                                       .lowest = STAGE_LOWEST,
+                                       .open = STAGE_HEIGHTS,
+                                       .failed = stage_failed,
+                                       .context = stage};
+    assert_int_equal(slu_stream_start(&stage->stream, &stream), 0);
     struct slu_gateway_config config = {.genesis = &stage->genesis,
                                         .node = &stage->node,
                                         .signer = slu_keyguard_signer(stage->guard),

@@ -93,6 +93,8 @@ static inline uint64_t view_of(const struct slu_message *m)
     case SLU_MSG_RELAY:
     case SLU_MSG_HOLDS:
     case SLU_MSG_SHARES:
+    case SLU_MSG_RELEASE:
+    case SLU_MSG_RELEASE_CERT:
     case SLU_MSG_KINDS:
         break;
     }

@@ -27,6 +27,7 @@ static inline void plan_of(struct sim_plan *plan, uint64_t seed, uint16_t n)
 {
     scene_plan(plan, seed, n);
     plan->params.sealing = 1;
+    plan->params.postage_base = 1; /* always paid: several at once raise the price for each other */
     plan->params.keygen_window_ms = 500;
     plan->params.keygen_retry_ms = 100000;
     plan->params.unlock_horizon_ms = 8000;

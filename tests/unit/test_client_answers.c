@@ -2,6 +2,7 @@
  * contradict themselves, receipts and evidence that are none. Each ends soon, with words and the
  * exit code that its help names. */
 #include "tests/unit/liar.h"
+#include "wire/proof.h"
 
 /* ---- where it is ---- */
 
@@ -236,13 +237,13 @@ static void test_verify_evidence(void **state)
 static void test_verify_what_is_neither(void **state)
 {
     (void)state;
-    enum { LONGEST = 2 * SLU_EVIDENCE_BYTES_MAX + 1024 }; /* that a file may be */
+    enum { LONGEST = 2 * SLU_PROOF_BYTES_MAX + 1024 }; /* that a file may be */
     static uint8_t noise[LONGEST + 1];
     static const char *const texts[] = {
         "0x",   "0x00", "{\"bytes\":\"0x00\"}", "{\"bytes\":7}", "[]", "{\"bytes\":\"0x0\"}",
         "words"};
     randombytes_buf_deterministic(noise, sizeof noise, (const uint8_t[32]){1});
-    for (size_t len = 1; len <= LONGEST; len += len < 300 ? 1 : 501)
+    for (size_t len = 1; len <= LONGEST; len += len < 300 ? 1 : 30011)
         assert_int_equal(verify(noise, len), 3);
     assert_int_equal(verify(noise, LONGEST), 3);
     assert_int_equal(verify(noise, LONGEST + 1), 2);

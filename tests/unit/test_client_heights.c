@@ -26,11 +26,12 @@ static const Slu__Client__Height *part(struct part *part, uint64_t height, uint3
     for (uint32_t i = first; i < first + count; i++) {
         uint8_t id[32] = {(uint8_t)i};
         uint8_t payload[2] = {'p', (uint8_t)i};
-        slu_write_u32(&w, i);
-        slu_write_u64(&w, 5);
-        slu_write_bytes(&w, id, sizeof id);
-        slu_write_u8(&w, 0);
-        slu_write_u32(&w, sizeof payload);
+        struct slu_entry entry = {.index = i,
+                                  .rollup = 5,
+                                  .valid_until_ms = 9,
+                                  .id32 = id,
+                                  .payload_len = sizeof payload};
+        slu_entry_head_write(&w, &entry);
         slu_write_bytes(&w, payload, sizeof payload);
     }
     slu__client__height__init(&part->height);
@@ -58,7 +59,7 @@ static void test_merge(void **state)
     assert_int_equal(slu_heights_add(&heights, part(&p, 8, 9, 3, false)), 1);
     assert_int_equal(heights.count, 4);
     struct slu_reader reader = slu_reader_of(heights.bytes, heights.len);
-    struct slu_height_entry entry;
+    struct slu_entry entry;
     static const uint32_t indices[] = {3, 9, 10, 11};
     for (size_t i = 0; i < 4; i++) {
         assert_true(slu_entry_next(&reader, &entry));

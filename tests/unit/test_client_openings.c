@@ -1,7 +1,9 @@
 /* `sluice subscribe` where sealed transactions are: what it prints of commitments, openings and
- * void ones, and with --verify-openings nodes that show what was not sealed. */
+ * void ones, and with --genesis nodes that show what was not sealed, though a quorum signed for it.
+ */
+#include "client/heights.h"
 #include "client/history.h"
-#include "tests/unit/teller.h"
+#include "tests/unit/sealed_teller.h"
 
 #define HEIGHT 7u /* of the openings */
 #define TIME   70000u
@@ -12,17 +14,16 @@ static struct sealed_tx a, b, c;
 
 static void honest_story(struct teller *t)
 {
-    static const uint8_t plain_id[32] = {0x11};
     *t = (struct teller){0};
-    struct told *told = tell_height(t, 5);
+    struct told *told = tell_height(&t->story, 5);
     tell_sealed(told, 1, &a, 0);
     b.opening.index = 2;
     tell_sealed(told, 2, &b, 128);
     tell_opening(told, 2, b.rollup, b.id, &b.opening);
-    tell(told, 3, 9, plain_id, SLU_TX_PLAIN, (const uint8_t *)"plain", 5);
+    tell_plain(told, 3, 9, "plain");
     tell_sealed(told, 4, &c, 0);
-    tell_void(tell_height(t, 6), 0, &c, SLU_VOID_SEED, 5, 4);
-    tell_opening(tell_height(t, 7), 0, a.rollup, a.id, &a.opening);
+    tell_void(tell_height(&t->story, 6), 0, &c, SLU_VOID_SEED, 5, 4);
+    tell_opening(tell_height(&t->story, 7), 0, a.rollup, a.id, &a.opening);
 }
 
 static int set_up_story(void **state)
@@ -50,12 +51,12 @@ static void test_what_is_printed(void **state)
     (void)state;
     struct teller t;
     honest_story(&t);
-    const char *url = open_door(&t);
-    assert_int_equal(subscribe(url, "0", NULL), 0);
+    const char *url = open_signed(&t);
+    assert_int_equal(subscribe(url, false), 0);
     assert_int_equal(t.keys_asked, 0);
     static char without[sizeof output];
     strcpy(without, output);
-    assert_int_equal(subscribe(url, "0", "--verify-openings"), 0);
+    assert_int_equal(subscribe(url, true), 0);
     assert_int_equal(t.keys_asked, 2); /* once each, the older one too */
     assert_string_equal(output, without);
     assert_string_equal(complaints, "");
@@ -88,12 +89,11 @@ static void test_what_is_printed(void **state)
 static void test_a_body_that_is_none(void **state)
 {
     (void)state;
-    static const uint8_t id[32] = {5};
     struct teller t = {0};
-    tell(tell_height(&t, 5), 0, 0, id, SLU_TX_SEALED | 128, (const uint8_t *)"junk", 4);
-    (void)tell_height(&t, 6);
-    (void)tell_height(&t, 7);
-    assert_int_equal(subscribe(open_door(&t), "0", "--verify-openings"), 0);
+    tell_envelope(tell_height(&t.story, 5), 0, 0, SLU_TX_SEALED, SLU_TX_SEALED | 128, "junk", 4);
+    (void)tell_height(&t.story, 6);
+    (void)tell_height(&t.story, 7);
+    assert_int_equal(subscribe(open_signed(&t), true), 0);
     expect("\"kind\":\"sealed\",\"forced\":true,\"key_id\":null,\"unlock\":null,\"bytes\":25,"
            "\"payload\":\"0x6a756e6b\"}");
     stub_close(&t.door);
@@ -109,17 +109,17 @@ static void refuses(uint64_t rollup, const uint8_t id32[32], const struct slu_op
     struct teller t;
     char where[160], hex[65];
     honest_story(&t);
-    t.count = 2;
-    tell_opening(tell_height(&t, 7), 3, rollup, id32, opening);
-    const char *url = open_door(&t);
-    assert_int_equal(subscribe(url, "0", "--verify-openings"), 3);
+    t.story.count = 2;
+    tell_opening(tell_height(&t.story, 7), 3, rollup, id32, opening);
+    const char *url = open_signed(&t);
+    assert_int_equal(subscribe(url, true), 3);
     slu_hex_encode(hex, id32, 32);
     snprintf(where, sizeof where, "height 7, entry 3, opening of %s: %s", hex, words);
     complains(where);
     assert_int_equal(lines_with("{\"height\":5,\"time_ms\""), 1);
     assert_int_equal(lines_with("{\"height\":6,\"time_ms\""), 1);
     assert_int_equal(lines_with("{\"height\":7,\"time_ms\""), 0);
-    assert_int_equal(subscribe(url, "0", NULL), 0);
+    assert_int_equal(subscribe(url, false), 0);
     stub_close(&t.door);
 }
 
@@ -182,9 +182,9 @@ static void test_before_its_unlock(void **state)
         seal(&early, &first.key, 9, i ? SLU_UNLOCK_TIME : SLU_UNLOCK_HEIGHT, i ? TIME : HEIGHT, 9,
              "early");
         honest_story(&t);
-        t.count = 2;
-        tell_opening(tell_height(&t, 7), 3, 9, early.id, &early.opening);
-        assert_int_equal(subscribe(open_door(&t), "0", "--verify-openings"), 0);
+        t.story.count = 2;
+        tell_opening(tell_height(&t.story, 7), 3, 9, early.id, &early.opening);
+        assert_int_equal(subscribe(open_signed(&t), true), 0);
         stub_close(&t.door);
     }
 }
@@ -215,14 +215,13 @@ static void test_false_keys(void **state)
     for (size_t i = 0; i < sizeof given_keys / sizeof *given_keys; i++) {
         struct teller t;
         honest_story(&t);
-        t.heights[0] = t.heights[2];
-        t.heights[0].height = 7;
-        t.count = 1;
+        t.story.heights[0] = t.story.heights[2];
+        t.story.heights[0].height = 7;
+        t.story.count = 1;
         t.instead = given_keys[i];
         t.no_key = !given_keys[i];
-        int code =
-            run(slu_command_subscribe, "subscribe", "--node", open_door(&t), "--rollup", "0",
-                "--from", "7", "--to", "7", "--genesis", genesis_path, "--verify-openings", NULL);
+        int code = run(slu_command_subscribe, "subscribe", "--node", open_signed(&t), "--rollup",
+                       "0", "--from", "7", "--to", "7", "--genesis", genesis_path, NULL);
         assert_int_equal(code, 3);
         complains(given_keys[i] ? "under a key that is not the committee's"
                                 : "under a key that the node does not show");
@@ -242,9 +241,9 @@ static void test_key_from_the_next_node(void **state)
         honest_story(&broken);
         honest_story(&whole);
         broken.key_as = kind;
-        const char *url = open_door(&broken);
-        snprintf(urls, sizeof urls, "%s,%s", url, open_door(&whole));
-        assert_int_equal(subscribe(urls, "0", "--verify-openings"), 0);
+        const char *url = open_signed(&broken);
+        snprintf(urls, sizeof urls, "%s,%s", url, open_signed(&whole));
+        assert_int_equal(subscribe(urls, true), 0);
         complains("its key cannot be had");
         for (int height = 5; height <= 7; height++) {
             char words[40];
@@ -252,7 +251,7 @@ static void test_key_from_the_next_node(void **state)
             assert_int_equal(lines_with(words), 1);
         }
         stub_close(&whole.door);
-        assert_int_equal(subscribe(url, "0", "--verify-openings"), 2); /* alone: it is given up */
+        assert_int_equal(subscribe(url, true), 2); /* alone: it is given up */
         assert_string_equal(output, "");
         stub_close(&broken.door);
     }
@@ -262,9 +261,9 @@ static void test_key_from_the_next_node(void **state)
 
 static void breaks_rules(struct teller *t, const char *words)
 {
-    while (t->count < 3)
-        (void)tell_height(t, t->count + 5);
-    assert_int_equal(subscribe(open_door(t), "0", NULL), 2);
+    while (t->story.count < 3)
+        (void)tell_height(&t->story, t->story.count + 5);
+    assert_int_equal(subscribe(open_signed(t), false), 2);
     complains(words);
     assert_string_equal(output, "");
     stub_close(&t->door);
@@ -276,18 +275,18 @@ static void test_openings_that_are_none(void **state)
     static const uint8_t place[13] = {1, 4};
     for (int i = 0; i < 8; i++) {
         struct teller t = {0};
-        struct told *told = tell_height(&t, 5);
+        struct told *told = tell_height(&t.story, 5);
         struct slu_opening bad = a.opening;
         if (i == 0)
-            tell(told, 0, 9, a.id, 66, place, 0);
+            tell(told, 0, 9, 0, a.id, 66, place, 0);
         else if (i == 1)
-            tell(told, 0, 9, a.id, 66, place, 12);
+            tell(told, 0, 9, 0, a.id, 66, place, 12);
         else if (i == 2)
-            tell(told, 0, 0, a.id, 67, place, 0);
+            tell(told, 0, 0, 0, a.id, 67, place, 0);
         else if (i == 3)
-            tell(told, 0, 0, a.id, 67, place, 12);
+            tell(told, 0, 0, 0, a.id, 67, place, 12);
         else if (i == 4)
-            tell(told, 0, 9, a.id, 67, place, 13); /* void ones have no rollup */
+            tell(told, 0, 9, 0, a.id, 67, place, 13); /* void ones have no rollup */
         else if (i == 5)
             tell_opening(told, 1, 0, a.id, &bad); /* and others have */
         else if (i == 6) {
@@ -306,7 +305,7 @@ static void test_order_of_entries(void **state)
     (void)state;
     for (int i = 0; i < 4; i++) {
         struct teller t = {0};
-        struct told *told = tell_height(&t, 5);
+        struct told *told = tell_height(&t.story, 5);
         a.opening.index = b.opening.index = 2;
         tell_sealed(told, 2, i == 0 ? &b : &a, 0);
         if (i == 1)
@@ -333,14 +332,14 @@ static void test_parts(void **state)
         uint8_t block[32] = {5};
         b.opening.index = 2;
         if (i == 0)
-            tell_sealed(tell_height(&t, 5), 2, &b, 0);
+            tell_sealed(tell_height(&t.story, 5), 2, &b, 0);
         else
-            tell_opening(tell_height(&t, 5), 2, b.rollup, b.id, &b.opening);
+            tell_opening(tell_height(&t.story, 5), 2, b.rollup, b.id, &b.opening);
         part.height = 5;
         part.time_ms = 50000;
         part.block = (ProtobufCBinaryData){32, block};
         part.count = 1;
-        part.entries = (ProtobufCBinaryData){t.heights[0].len, t.heights[0].bytes};
+        part.entries = (ProtobufCBinaryData){t.story.heights[0].len, t.story.heights[0].bytes};
         part.more = i == 0;
         assert_int_equal(slu_heights_add(&heights, &part), i);
     }
@@ -356,12 +355,12 @@ static void test_where_it_was_ordered(void **state)
     struct slu_tracked row = {.has_id = true, .accepted = true, .valid_until_ms = 15000};
     struct slu_tracked *rows = &row;
     struct slu_opening opening = a.opening;
-    tell_sealed(tell_height(&t, 1), 1, &a, 0);
+    tell_sealed(tell_height(&t.story, 1), 1, &a, 0);
     opening.height = 1;
-    tell_opening(tell_height(&t, 2), 4, a.rollup, a.id, &opening);
+    tell_opening(tell_height(&t.story, 2), 4, a.rollup, a.id, &opening);
     memcpy(row.id32, a.id, 32);
     row.fate = SLU_FATE_ACCEPTED;
-    assert_int_equal(slu_history_settle(&rows, 1, open_door(&t), 0), 0);
+    assert_int_equal(slu_history_settle(&rows, 1, open_signed(&t), 0), 0);
     assert_int_equal(row.fate, SLU_FATE_ORDERED);
     assert_int_equal(row.height, 1);
     assert_int_equal(row.index, 1);
@@ -374,20 +373,20 @@ static void test_arguments(void **state)
     char path[160], why[200];
     struct teller t;
     honest_story(&t);
-    const char *url = open_door(&t);
+    const char *url = open_signed(&t);
     assert_int_equal(run(slu_command_subscribe, "subscribe", "--node", url, "--rollup", "0",
-                         "--verify-openings", NULL),
+                         "--max-age", "5", NULL),
                      2);
-    complains("--verify-openings needs --genesis FILE");
+    complains("--max-age needs --genesis FILE");
     snprintf(path, sizeof path, "%s/foreign.json", root);
     assert_int_equal(slu_genesis_save(&foreign, path, why, sizeof why), 0);
     assert_int_equal(run(slu_command_subscribe, "subscribe", "--node", url, "--rollup", "0",
-                         "--from", "5", "--to", "7", "--genesis", path, "--verify-openings", NULL),
+                         "--from", "5", "--to", "7", "--genesis", path, NULL),
                      2);
     complains("of another chain");
     assert_string_equal(output, "");
     assert_int_equal(run(slu_command_subscribe, "subscribe", "--node", url, "--rollup", "0",
-                         "--genesis", root, "--verify-openings", NULL),
+                         "--genesis", root, NULL),
                      2);
     complains("--genesis: ");
     stub_close(&t.door);

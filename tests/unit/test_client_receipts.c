@@ -221,7 +221,9 @@ static void test_entry_kinds(void **state)
     assert_string_equal(slu_entry_kind_name(0), "plain");
     assert_string_equal(slu_entry_kind_name(SLU_ENTRY_FORCED), "plain");
     assert_string_equal(slu_entry_kind_name(SLU_ENTRY_EVIDENCE), "evidence");
-    assert_string_equal(slu_entry_kind_name(1), "unknown");
+    assert_string_equal(slu_entry_kind_name(1), "bundle");
+    assert_string_equal(slu_entry_kind_name(1 + SLU_ENTRY_FORCED), "bundle");
+    assert_string_equal(slu_entry_kind_name(4), "unknown");
     assert_string_equal(slu_entry_kind_name(SLU_ENTRY_FORCED + SLU_ENTRY_EVIDENCE), "unknown");
 }
 

@@ -53,6 +53,7 @@ static void send_part(struct stub *stub, struct slu_link *link, uint64_t id, uin
         make_id(id32, 3 * height + i);
         slu_write_u32(&w, i);
         slu_write_u64(&w, 7);
+        slu_write_u64(&w, 9); /* valid_until */
         slu_write_bytes(&w, id32, 32);
         slu_write_u8(&w, 0);
         slu_write_u32(&w, 1);

@@ -297,14 +297,20 @@ static void put_item(struct stage *stage, uint64_t valid_until_ms, uint8_t name,
     assert_int_equal(slu_disk_commit(stage->disk), 0);
 }
 
-static Slu__Client__Reply *evidence(struct slu_session *session)
+static Slu__Client__Reply *evidence_from(struct slu_session *session, uint32_t skip)
 {
     Slu__Client__EvidenceQuery body = SLU__CLIENT__EVIDENCE_QUERY__INIT;
     Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
     request.body_case = SLU__CLIENT__REQUEST__BODY_EVIDENCE;
     request.evidence = &body;
+    body.skip = skip;
     assert_int_equal(slu_session_send(session, &request), 0);
     return stage_reply(session, request.id);
+}
+
+static Slu__Client__Reply *evidence(struct slu_session *session)
+{
+    return evidence_from(session, 0);
 }
 
 /* Evidence and nothing else of the inbox, each without what it was relayed with. */
@@ -330,20 +336,31 @@ static void evidence_is_read_from_the_store(void **state)
     slu_reply_free(reply);
 }
 
+static size_t longest(unsigned offence)
+{
+    const size_t quorum = SLU_NODES_MAX - (SLU_NODES_MAX - 1) / 3;
+    if (offence == SLU_WRONG_SHARE)
+        return SLU_EVIDENCE_BYTES_MAX;
+    if (offence == SLU_WRONG_RELEASE)
+        return 3u + SLU_RELEASE_BYTES + 2u + quorum * 66u + 1u +
+               (SLU_RELEASES_BELOW_MAX + 1u) * SLU_RELEASE_BYTES + 64u;
+    return 3u + 2u * SLU_SIGNED_HEADER_BYTES;
+}
+
 /* As much as there can be: of every node something of each offence, two of some, the longest that
  * there are. */
-static void all_evidence_fits_one_reply(void **state)
+static void all_evidence_comes_in_frames(void **state)
 {
     struct stage *stage = *state;
     static uint8_t relay[SLU_RELAY_BYTES], content[SLU_EVIDENCE_BYTES_MAX];
     slu_disk_begin(stage->disk);
     for (uint32_t i = 0; i < SLU_NODES_MAX * SLU_OFFENCES; i++) {
-        bool long_one = i % SLU_OFFENCES == SLU_WRONG_SHARE;
-        size_t len = long_one ? sizeof content : 3u + 2u * SLU_SIGNED_HEADER_BYTES;
+        size_t len = longest(i % SLU_OFFENCES);
         for (uint8_t second = 0; second < 2; second++) {
             struct slu_record_key key = {.kind = SLU_REC_INBOX, .a = SLU_VALID_FOR_EVER};
-            key.digest[0] = (uint8_t)i;
-            key.digest[1] = second;
+            key.digest[0] = (uint8_t)(i >> 8);
+            key.digest[1] = (uint8_t)i;
+            key.digest[2] = second;
             content[0] = (uint8_t)(i % SLU_OFFENCES);
             content[1] = (uint8_t)(i / SLU_OFFENCES);
             content[3] = second;
@@ -351,19 +368,22 @@ static void all_evidence_fits_one_reply(void **state)
         }
     }
     assert_int_equal(slu_disk_commit(stage->disk), 0);
-    Slu__Client__Reply *reply = evidence(stage->session);
-    assert_int_equal(reply->body_case, SLU__CLIENT__REPLY__BODY_EVIDENCE);
-    assert_int_equal(reply->evidence->n_items, SLU_NODES_MAX * SLU_OFFENCES);
-    for (uint32_t i = 0; i < SLU_NODES_MAX * SLU_OFFENCES; i++) {
-        const ProtobufCBinaryData *item = &reply->evidence->items[i];
-        assert_int_equal(item->data[0], i % SLU_OFFENCES);
-        assert_int_equal(item->data[1], i / SLU_OFFENCES);
-        assert_int_equal(item->data[3], 0);
-        assert_int_equal(item->len, item->data[0] == SLU_WRONG_SHARE
-                                        ? SLU_EVIDENCE_BYTES_MAX
-                                        : 3u + 2u * SLU_SIGNED_HEADER_BYTES);
+    uint32_t total = 0, frames = 0;
+    for (bool more = true; more; frames++) {
+        Slu__Client__Reply *reply = evidence_from(stage->session, total);
+        assert_int_equal(reply->body_case, SLU__CLIENT__REPLY__BODY_EVIDENCE);
+        for (uint32_t i = 0; i < reply->evidence->n_items; i++, total++) {
+            const ProtobufCBinaryData *item = &reply->evidence->items[i];
+            assert_int_equal(item->data[0], total % SLU_OFFENCES);
+            assert_int_equal(item->data[1], total / SLU_OFFENCES);
+            assert_int_equal(item->data[3], 0);
+            assert_int_equal(item->len, longest(item->data[0]));
+        }
+        more = reply->evidence->more;
+        slu_reply_free(reply);
     }
-    slu_reply_free(reply);
+    assert_int_equal(total, SLU_NODES_MAX * SLU_OFFENCES);
+    assert_int_equal(frames, 2);
 }
 
 static void evidence_that_is_too_long_is_an_error(void **state)
@@ -447,7 +467,7 @@ int main(void)
         STAGED(receipts_are_asked_of_the_core),
         STAGED(terms_are_the_newest_status),
         STAGED(evidence_is_read_from_the_store),
-        STAGED(all_evidence_fits_one_reply),
+        STAGED(all_evidence_comes_in_frames),
         STAGED(evidence_that_is_too_long_is_an_error),
         STAGED(a_full_core_refuses_busy),
         STAGED(bounded_in_all),

@@ -98,6 +98,7 @@ static void readers_get_what_was_not_dropped(void **state)
                     name_of(id, h, lane, tx);
                     assert_int_equal(slu_read_u32(&r), index++);
                     assert_true(slu_read_u64(&r) == rollup_of(tx));
+                    assert_true(slu_read_u64(&r) == 5); /* valid_until */
                     assert_memory_equal(slu_read_bytes(&r, 32), id, 32);
                     assert_int_equal(slu_read_u8(&r), SLU_TX_PLAIN);
                     assert_int_equal(slu_read_u32(&r), len);

@@ -252,7 +252,7 @@ static int read_scene(struct slu_writer *out, uint32_t *entries)
 
 struct entry {
     uint32_t index, len;
-    uint64_t rollup;
+    uint64_t rollup, valid_until_ms;
     uint8_t kind;
     const uint8_t *payload;
 };
@@ -260,6 +260,7 @@ struct entry {
 static struct entry next_entry(struct slu_reader *r)
 {
     struct entry e = {.index = slu_read_u32(r), .rollup = slu_read_u64(r)};
+    e.valid_until_ms = slu_read_u64(r);
     uint8_t id[32];
     id_of(id, e.index);
     assert_memory_equal(slu_read_bytes(r, 32), id, 32);
@@ -303,7 +304,9 @@ static void readers_get_openings_in_their_place(void **state)
         assert_int_equal(e.index, want[i].index);
         assert_true(e.rollup == want[i].rollup);
         assert_int_equal(e.kind, want[i].kind);
-        if (e.kind != SLU_ENTRY_OPENED && e.kind != SLU_ENTRY_VOID) {
+        bool envelope = e.kind != SLU_ENTRY_OPENED && e.kind != SLU_ENTRY_VOID;
+        assert_true(e.valid_until_ms == (envelope ? 70 : 0));
+        if (envelope) {
             assert_int_equal(e.len, 3);
             assert_memory_equal(e.payload, "abc", 3);
             continue;
@@ -351,8 +354,10 @@ static void an_opened_bundle_is_of_rollup_0(void **state)
         assert_int_equal(slu_opening_read(&opening, e.payload, e.len, true), 0);
         assert_int_equal(opening.payload_len, len);
         assert_memory_equal(opening.payload, body, len);
-        assert_true(slu_entry_is_for(8, e.rollup, e.kind, e.payload, e.len));
-        assert_false(slu_entry_is_for(9, e.rollup, e.kind, e.payload, e.len));
+        struct slu_entry entry = {
+            .rollup = e.rollup, .kind = e.kind, .payload = e.payload, .payload_len = (uint32_t)e.len};
+        assert_true(slu_entry_is_for(&entry, 8));
+        assert_false(slu_entry_is_for(&entry, 9));
         seen++;
     }
     assert_int_equal(seen, 1);

@@ -46,6 +46,7 @@ static void check_entries(const Slu__Client__Height *part, uint64_t height, uint
             name_of(id, height, lane, tx);
             assert_int_equal(slu_read_u32(&r), index - 1);
             assert_true(slu_read_u64(&r) == rollup_of(tx));
+            assert_true(slu_read_u64(&r) == 5); /* valid_until */
             assert_memory_equal(slu_read_bytes(&r, 32), id, 32);
             assert_int_equal(slu_read_u8(&r), SLU_TX_PLAIN);
             assert_int_equal(slu_read_u32(&r), len);
@@ -192,7 +193,7 @@ static void a_bundle_is_for_each_leg(void **state)
         assert_int_equal(reply->height->count, readers[i].count);
         struct slu_reader r =
             slu_reader_of(reply->height->entries.data, reply->height->entries.len);
-        struct slu_height_entry entry;
+        struct slu_entry entry;
         for (uint32_t k = 0; k < readers[i].count; k++) {
             assert_true(slu_entry_next(&r, &entry));
             assert_int_equal(entry.index, readers[i].indexes[k]);

@@ -294,6 +294,7 @@ static void test_two_keys(void **state)
     for (uint64_t at = 100; sim->sealed->key_count == 0 && at < 3400; at += 20)
         sim_run_until(sim, at);
     assert_int_equal(sim->sealed->key_count, 1);
+    sim_run_until(sim, sim->now_ms + 100); /* the others have it, too */
     struct sealed_wish wish = {.payload_len = 20, .unlock_kind = SLU_UNLOCK_TIME};
     uint32_t waiting = 0;
     for (; sim->sealed->key_count == 1 && !sim->done; waiting++) {

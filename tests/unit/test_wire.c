@@ -189,6 +189,27 @@ static void fill_shares(struct slu_signed_shares *s)
     slu_signed_shares_digest(s, &genesis);
 }
 
+static void fill_release(struct slu_release *r)
+{
+    *r = (struct slu_release){.height = 40, .time_ms = 1700000005000};
+    memset(r->block, 0x91, 32);
+    memset(r->previous, 0x92, 32);
+    memset(r->ordered, 0x93, 32);
+    memset(r->opened, 0x94, 32);
+    memset(r->state, 0x95, 32);
+    slu_release_digest(r, genesis.chain_id);
+}
+
+static void fill_release_cert(struct slu_release_cert *cert)
+{
+    *cert = (struct slu_release_cert){.count = 3};
+    fill_release(&cert->release);
+    for (uint16_t i = 0; i < 3; i++) {
+        cert->signers[i].node = i + 1;
+        memset(cert->signers[i].signature, 0x96 + i, 64);
+    }
+}
+
 static void fill(struct slu_message *m, enum slu_message_kind kind)
 {
     static const uint8_t zero[32];
@@ -257,6 +278,14 @@ static void fill(struct slu_message *m, enum slu_message_kind kind)
         break;
     case SLU_MSG_SHARES:
         fill_shares(&m->shares);
+        break;
+    case SLU_MSG_RELEASE:
+        m->release = (struct slu_signed_release){.node = 2};
+        fill_release(&m->release.release);
+        memset(m->release.signature, 0x85, 64);
+        break;
+    case SLU_MSG_RELEASE_CERT:
+        fill_release_cert(&m->release_cert);
         break;
     case SLU_MSG_KINDS:
         break;
@@ -412,6 +441,9 @@ static const uint8_t *digest_of(const struct slu_message *m)
         return m->relay.digest;
     case SLU_MSG_SHARES:
         return m->shares.digest;
+    case SLU_MSG_RELEASE:
+        return m->release.release.digest;
+    case SLU_MSG_RELEASE_CERT: /* signatures of others */
     case SLU_MSG_VOTE:
     case SLU_MSG_CERT:
     case SLU_MSG_HEADERS:
@@ -598,7 +630,8 @@ static void test_every_signature_counts(void **state)
     static const unsigned signatures[SLU_MSG_KINDS] = {
         [SLU_MSG_BATCH] = 1,  [SLU_MSG_ACKS] = 1,  [SLU_MSG_REPORT] = 1,  [SLU_MSG_PROPOSAL] = 2,
         [SLU_MSG_VOTE] = 1,   [SLU_MSG_CERT] = 3,  [SLU_MSG_HEADERS] = 3, [SLU_MSG_BLOCKS] = 3,
-        [SLU_MSG_FREEZE] = 1, [SLU_MSG_RELAY] = 1, [SLU_MSG_HOLDS] = 2,   [SLU_MSG_SHARES] = 1};
+        [SLU_MSG_FREEZE] = 1, [SLU_MSG_RELAY] = 1, [SLU_MSG_HOLDS] = 2,   [SLU_MSG_SHARES] = 1,
+        [SLU_MSG_RELEASE] = 1, [SLU_MSG_RELEASE_CERT] = 3};
     for (int kind = SLU_MSG_BATCH; kind < SLU_MSG_KINDS; kind++) {
         fill(&in, (enum slu_message_kind)kind);
         for (unsigned i = 0; i <= signatures[kind]; i++) {

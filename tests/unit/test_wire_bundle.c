@@ -2,11 +2,11 @@
  * entry (docs/PROTOCOL.md clause 5.4). */
 #include "sluice/bundle.h" /* first: it stands alone */
 
-#include "node/entry.h"
 #include "sluice/error.h"
 #include "tests/sim/bundle.h"
 #include "tests/unit/committee.h"
 #include "wire/bundle.h"
+#include "wire/entry.h"
 #include "wire/inbox.h"
 #include "wire/opening.h"
 #include "wire/tx.h"
@@ -272,10 +272,14 @@ static void test_who_gets_the_entry(void **state)
         {9, 9, SLU_TX_PLAIN, body, len, true},
         {2, 9, SLU_TX_PLAIN, body, len, false},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        if (slu_entry_is_for(cases[i].reader, cases[i].of, cases[i].kind, cases[i].payload,
-                             cases[i].len) != cases[i].gets)
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct slu_entry entry = {.rollup = cases[i].of,
+                                  .kind = cases[i].kind,
+                                  .payload = cases[i].payload,
+                                  .payload_len = (uint32_t)cases[i].len};
+        if (slu_entry_is_for(&entry, cases[i].reader) != cases[i].gets)
             fail_msg("case %zu", i);
+    }
 }
 
 /* The simulator's clients make both sorts, and its judge, which knows nothing of wire/, agrees. */

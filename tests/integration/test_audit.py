@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""What four real nodes did, under load, with forced, sealed and timelocked entries and a kill -9, is audited: all of it
+held. Doctored in each way that tests/audit knows, the audit finds the height and the rule."""
+import threading
+import time
+
+import scenario
+from audits import LIE, audit, audit_all, cases, data_of, doctor
+from cluster import Cluster, Failed
+from load import ROLLUP, Load
+from sealing import FORCED, payloads, seal, start, wait_opened
+
+NO_NODE, WRONG = 1, 2
+FAR = 10    # heights, of a timelock
+VOID = "opened_shown_void"  # only others' shares show it
+
+
+def submit_twice(cluster, count):
+    """The same through all nodes at once: the same ids, of which one each is ordered."""
+    lines = "\n".join(payloads(count)) + "\n"
+    threads = [threading.Thread(target=cluster.run, args=(
+        "submit", "--node", cluster.url(node), "--rollup", ROLLUP + 1, "--hex", "-", "--wait"),
+        kwargs={"stdin": lines, "check": False}) for node in range(cluster.nodes)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def live(cluster):
+    """Something of everything."""
+    start(cluster)
+    load = Load(cluster, nodes=[0, 2])
+    load.wait_ordered(200)
+    journal = seal(cluster, 1, 4)[0]
+    journal += seal(cluster, 2, 3, "--unlock-height", cluster.height(0) + FAR)[0]
+    journal += seal(cluster, 3, 2, "--unlock-at", int(time.time() * 1000) + 1500)[0]
+    journal += seal(cluster, 0, 2, "--forced")[0]
+    journal += seal(cluster, 0, 1, "--forced", "--unlock-height", cluster.height(0) + 2 * FAR)[0]
+    cluster.run("submit", "--forced", "--node", cluster.url(1), "--rollup", ROLLUP + 1, "--hex", "-", "--wait",
+                "--genesis", cluster.dir / "genesis.json", stdin="\n".join(payloads(5)) + "\n")
+    cluster.kill(1)
+    load.wait_ordered(200)
+    cluster.start(1)
+    load.wait_ordered(200)
+    load.submitters[0].journal += journal + seal(cluster, 1, 2, "--unlock-height", cluster.height(0) + FAR)[0]
+    load.finish(foreign=[ROLLUP + 1])
+    for _ in range(3):
+        submit_twice(cluster, 40)
+
+
+def refuses_running(cluster):
+    done = cluster.run("audit", "--data", data_of(cluster, 0), "--genesis", cluster.dir / "genesis.json", check=False)
+    if done.returncode != NO_NODE or "is running" not in done.stderr:
+        raise Failed(f"a running node's data is audited: {done.returncode} {done.stderr}")
+
+
+def audit_running(cluster):
+    """Over the wire, while more is ordered."""
+    for node in range(cluster.nodes):
+        lines = audit(cluster, "--node", cluster.url(node))
+        if not all(line["checked"] for rule, line in lines.items() if rule != "evidence"):
+            raise Failed(f"the audit of node {node} had nothing to check: {lines}")
+    done = cluster.run("audit", "--node", "tcp://127.0.0.1:1", "--genesis", cluster.dir / "genesis.json", check=False)
+    if done.returncode != NO_NODE:
+        raise Failed(f"a node that is not there is audited: {done.returncode} {done.stderr}")
+
+
+def audit_parts(cluster):
+    """Ranges: what is not known of before is said, nothing is found wrong."""
+    whole = audit(cluster, "--data", data_of(cluster, 0))
+    top = whole["chain"]["checked"]
+    for first, last in ((2, top), (top // 2, top), (top - 3, top), (1, top // 2), (top // 3, top // 2)):
+        lines = audit(cluster, "--data", data_of(cluster, 0), "--from", first, "--to", last)
+        if lines["chain"]["checked"] != last - first + 1:
+            raise Failed(f"heights {first} to {last} are {lines['chain']['checked']} blocks")
+    done = cluster.run("audit", "--data", data_of(cluster, 0), "--genesis", cluster.dir / "genesis.json",
+                       "--to", top + 100, check=False)
+    if done.returncode != WRONG:
+        raise Failed(f"heights that are not there are audited: {done.returncode} {done.stderr}")
+
+
+def find(cluster, case):
+    copy, wanted = doctor(cluster, 0, case)
+    dirs = [copy] + [data_of(cluster, node) for node in (1, 2, 3)]
+    if case == VOID:    # with one node's shares nobody can tell
+        lines = audit(cluster, "--data", copy)
+        if not lines["openings"]["unchecked"]:
+            raise Failed(f"an opening was checked without shares: {lines['openings']}")
+    line = audit(cluster, "--data", ",".join(map(str, dirs)), code=LIE)[wanted["rule"]]
+    if line["held"] or line["height"] != wanted["height"]:
+        raise Failed(f"{case}: {wanted} is not what is found: {line}")
+    print(f"  {case}: height {line['height']}: {line['rule']}: {line['why']}", flush=True)
+
+
+def scenario_held_and_doctored(bin_dir):
+    with Cluster(bin_dir, params=FORCED) as cluster:
+        live(cluster)
+        wait_opened(cluster, 10)
+        refuses_running(cluster)
+        audit_running(cluster)
+        for node in range(cluster.nodes):
+            cluster.stop(node)
+        audit_all(cluster, idle=["evidence"])
+        audit_parts(cluster)
+        for case in cases(cluster):
+            find(cluster, case)
+
+
+if __name__ == "__main__":
+    scenario.main(globals())

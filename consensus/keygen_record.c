@@ -175,6 +175,13 @@ static int boot_attempt(struct slu_core *c, const struct slu_store *store)
 
 int slu_keygen_boot(struct slu_core *c, const struct slu_store *store)
 {
+    struct slu_keygen *kg = c->keygen;
     int rc = boot_keys(c, store);
-    return rc ? rc : boot_attempt(c, store);
+    if (!rc)
+        rc = boot_attempt(c, store);
+    /* A key whose turn was torn off before the record that follows it: its height comes again, and
+     * makes it again. */
+    while (!rc && kg->key_count > 0 && slu_keygen_newest(kg)->from_height > kg->height + 1)
+        kg->key_count--;
+    return rc;
 }

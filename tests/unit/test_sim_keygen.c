@@ -267,6 +267,18 @@ static void test_crash_at_any_point(void **state)
     }
 }
 
+/* Drawn seed 461 of one node: a turn is torn off between a key's record and the one that says where the
+ * generation stands. The height comes again, and the key was there twice. */
+static void test_torn_behind_its_key(void **state)
+{
+    (void)state;
+    struct sim_plan plan;
+    sim_plan_draw(&plan, 461, 1);
+    struct sim *sim = sim_new(&plan, NULL);
+    assert_true(sim_run(sim)->ok);
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_cheating_dealer_is_out),
         cmocka_unit_test(test_false_complaints),
         cmocka_unit_test(test_crash_at_any_point),
+        cmocka_unit_test(test_torn_behind_its_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

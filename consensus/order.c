@@ -30,8 +30,7 @@ struct slu_order {
     struct inbox_item *inbox; /* evidence, then what is due: inbox_max */
     uint32_t inbox_count;
     uint32_t forced, evidence; /* of them delivered */
-    uint32_t *letters; /* places in `inbox` of what the core itself reads, first: messages of
-                        * the key generation and sealed entries */
+    uint32_t *letters; /* places in `inbox` of what is read first: all but evidence */
     uint32_t letter_count;
     struct slu_sealed_entry *waited;     /* sealed entries that are due now: read next */
     uint32_t waited_count, waited_index; /* index of the first's opening */
@@ -370,8 +369,7 @@ static void deliver_inbox(struct slu_core *c)
         note_id(o, item->tuple.id, item->index);
         o->forced += item->tuple.kind == SLU_INBOX_FORCED;
         o->evidence += item->tuple.kind == SLU_INBOX_EVIDENCE;
-        if (item->tuple.kind ==
-            SLU_INBOX_EVIDENCE) /* they come first, and are read by nobody here */
+        if (item->tuple.kind == SLU_INBOX_EVIDENCE) /* it comes first; nobody here reads it */
             slu_release_entry(c, item->index, SLU_ENTRY_EVIDENCE, item->tuple.id, NULL);
         else
             o->letters[o->letter_count++] = i;

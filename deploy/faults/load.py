@@ -89,9 +89,9 @@ class Reader(threading.Thread):
     def run(self):
         while not self.stopping:
             self.process = subprocess.Popen(
-                [self.cluster.bin / "sluice", "subscribe", "--node", self.cluster.url(self.node),
-                 "--rollup", str(EVERY_ROLLUP), "--from", str(self.last() + 1), "--all",
-                 "--genesis", self.cluster.dir / "genesis.json", "--max-age", str(PATIENCE_S)],
+                self.cluster.client("subscribe", "--node", self.cluster.url(self.node), "--rollup", EVERY_ROLLUP,
+                                    "--from", self.last() + 1, "--all",
+                                    "--genesis", self.cluster.genesis, "--max-age", PATIENCE_S),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             for line in self.process.stdout:
                 if line.endswith(b"\n"):

@@ -18,6 +18,12 @@ class Submission:
     outcome: str = ""       # ordered, expired, dropped; anything else is not definite
     height: int = 0
     index: int = 0
+    kind: str = "plain"     # sealed, timelocked, forced
+    sent: float = 0         # seconds, on the clock of the run
+    answered: float = 0
+    node: int | None = None     # through which it went, where that is known
+    due_height: int = 0         # of a forced one: as the client was told while it was queued, ...
+    receipts: tuple = ()        # ... and the receipts of those who hold it, {"node", "time_ms", "height"}
 
 
 DEFINITE = ("ordered", "expired", "dropped")
@@ -81,7 +87,8 @@ def compare(histories):
         for a, b in zip(one, other):
             fields = [name for name in (a.keys() | b.keys()) - OF_THE_READER if a.get(name) != b.get(name)]
             if fields:
-                faults.append(f"nodes {nodes[0]} and {node} differ at height {a['height']}: {', '.join(sorted(fields))}")
+                faults.append(f"nodes {nodes[0]} and {node} differ at height {a['height']}: "
+                              + ", ".join(sorted(fields)))
                 break
         if len(one) != len(other):
             faults.append(f"node {nodes[0]} has {len(one)} heights, node {node} has {len(other)}")

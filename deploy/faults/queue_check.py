@@ -1,6 +1,7 @@
 """The heights of forced entries, worked out as a client can: by docs/PROTOCOL.md clause 6.5 from the
 heights that queued them, what a subscriber reads, and the genesis' parameters; not by what a node says
 to be due. In a chain of which no forced entry was skipped as a duplicate."""
+import bisect
 import json
 import subprocess
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ HEAD_BYTES = 21     # of an envelope: rollup, valid_until, kind, length
 LEG_BYTES = 12      # of a bundle's leg, beside its payload; the bundle has a byte more, their number
 TUPLE_BYTES = 48
 ASKED_AT_ONCE = 500
+HEIGHTS_UNDER_WAY = 4   # above the delivered one: their reports are made already
 WORDS = ("state", "certified", "queued_at", "due_height", "delivered_at", "index")  # of a receipt, alike at all nodes
 
 
@@ -100,6 +102,39 @@ def compare_places(params, entries, told):
     if not faults and [entry.id for entry in entries] != [wanted for _, wanted, _ in sorted(queued)]:
         faults.append("the stream does not follow the order of the queue")
     return faults
+
+
+def check_forced(forced, entries):
+    """Faults in words: what was submitted as forced and is ordered came through the queue, at the height that its
+    client was told. `forced`: those Submissions."""
+    faults, queued = [], {entry.id: entry for entry in entries}
+    for s in forced:
+        entry = queued.get(s.id)
+        if s.outcome == "ordered" and entry is None:
+            faults.append(f"{s.id} was forced and did not come out of the queue")
+        elif entry and s.due_height and s.due_height != entry.height:
+            faults.append(f"{s.id} is at height {entry.height}, its client was told {s.due_height}")
+    return faults
+
+
+def check_at_once(params, nodes, history, forced, places):
+    """What f+1 nodes held was queued at once: by the time that a hold needs to all (asked for after Δ, sent again
+    after `resend_ms`), in the next block whose reports are not made yet. `forced`: Submissions that no
+    fault's begin or end disturbed; `places`: {id: what a node says}. Returns faults and how many were looked at."""
+    faults, looked_at, times = [], 0, [record["time_ms"] for record in history]
+    grace_ms, needed = 4 * params["delta_ms"] + params["resend_ms"], (nodes - 1) // 3 + 1
+    for s in forced:
+        held = sorted({receipt["node"]: receipt["time_ms"] for receipt in s.receipts}.values())
+        queued_at = places.get(s.id, {}).get("queued_at")
+        if not queued_at or len(held) < needed:
+            continue
+        looked_at += 1
+        next_one = bisect.bisect_left(times, held[needed - 1] + grace_ms)
+        last = history[min(next_one, len(history) - 1)]["height"] + HEIGHTS_UNDER_WAY
+        if queued_at > last:
+            faults.append(f"{s.id} was held by {needed} nodes at {held[needed - 1]} ms, and queued at height "
+                          f"{queued_at}, not up to {last}")
+    return faults, looked_at
 
 
 def check_heights(cluster, nodes, top, rollup=0):

@@ -7,10 +7,11 @@ import types
 import unittest
 
 from audits import LIE, RULES
+from checker import Submission
 from cluster import Failed
+from queue_check import envelope_bytes
 from verdict import judge, judge_forced, Verdict
 from world import ROLLUP, made_up
-from checker import Submission
 
 
 class Answers:
@@ -27,7 +28,7 @@ class Answers:
         return node not in self.down
 
     def stop(self, node):
-        if node in self.stuck:
+        if node in self.stuck or node in self.down:
             raise Failed(f"node {node} stopped with 1")
         self.down.add(node)
 
@@ -168,6 +169,11 @@ class Judged(unittest.TestCase):
 
     # ---- forced ----
 
+    def test_bytes_of_an_envelope(self):
+        """As `wire/tx.h` and docs/PROTOCOL.md clause 8.9 have them."""
+        self.assertEqual(envelope_bytes({"payload": "0x" + "aa" * 10}), 31)
+        self.assertEqual(envelope_bytes({"legs": [{"payload": "0xaa"}, {"payload": "0xbbcc"}]}), 21 + 1 + 13 + 14)
+
     def test_nobody_to_ask(self):
         self.away = {0, 1, 2, 3}
         self.fails("forced heights", "no node is there")
@@ -283,6 +289,10 @@ class Judged(unittest.TestCase):
         self.world.faults[0].update(until=3.6)
         self.passes()
         self.assertEqual(sorted(self.cluster.audited), [0, 2, 3])
+
+    def test_nodes_that_are_down_already(self):
+        self.away = {2}
+        self.passes()
 
     def test_node_that_does_not_stop(self):
         self.cluster.stuck.add(2)

@@ -29,7 +29,6 @@ PORTIONS = {"plain": 10, "sealed": 3, "timelocked": 3, "forced": 3}
 BYTES = [40, 120, 700]
 BURST = 40          # timelocked for one moment, through one node: more than a height opens of its lane
 RESUMED_S = 5.0     # sanitizers on a busy machine
-BASE_PORT = 26_000
 TRIES = 3           # of each way to doctor
 
 
@@ -51,20 +50,24 @@ class Run:
     def __init__(self, cluster):
         self.cluster, self.began = cluster, time.monotonic()
         self.readers = [TimedReader(cluster, node, self.began) for node in range(NODES)]
-        self.journal, self.lock = [], threading.Lock()
+        self.journal, self.lock, self.failure = [], threading.Lock(), None
 
     def now(self):
         return time.monotonic() - self.began
 
-    def submit(self, node, kind, count, *options):
-        """`count` through one node; returns whether all were answered."""
+    def submit(self, node, kind, count, options=None):
+        """`count` through one node, with the kind's options or others."""
         portion = [Submission(ROLLUP, f"0x{next(self.serial):016x}" + os.urandom(random.choice(BYTES)).hex(),
                               kind=kind, node=node, sent=self.now()) for _ in range(count)]
-        done = self.cluster.run("submit", "--node", self.cluster.url(node), "--rollup", ROLLUP, "--hex", "-", "--wait",
-                                *KINDS[kind], *options,
+        others = [other for other in range(NODES) if other not in (node, KILLED)] if kind == "forced" else []
+        done = self.cluster.run("submit", "--node", ",".join(map(self.cluster.url, [node, *others])),
+                                "--rollup", ROLLUP, "--hex", "-", "--wait", *(options or KINDS[kind]),
                                 *([] if kind == "plain" else ["--genesis", self.cluster.genesis]),
                                 stdin="\n".join(s.payload for s in portion) + "\n", check=False)
-        for s, answer in zip(portion, map(json.loads, done.stdout.splitlines())):
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        if len(answers) != count:
+            raise Failed(f"submit: exit {done.returncode}, {len(answers)} answers: {done.stderr}")
+        for s, answer in zip(portion, answers):
             lost = answer.get("reason") == "connection_lost"
             s.status, s.id = "lost" if lost else answer["status"], answer.get("id") or ""
             s.reason, s.outcome, s.answered = answer.get("reason") or "", answer.get("outcome") or "", self.now()
@@ -76,17 +79,22 @@ class Run:
     def flow(self, nodes, until):
         """Every kind through these nodes, one after the other of each kind."""
         def one(kind):
-            for node in itertools.cycle(nodes):
-                if until.is_set():
-                    return
-                self.submit(node, kind, PORTIONS[kind])
+            try:
+                for node in itertools.cycle(nodes):
+                    if until.is_set():
+                        return
+                    self.submit(node, kind, PORTIONS[kind])
+            except Failed as failure:
+                self.failure = failure
         return [threading.Thread(target=one, args=[kind]) for kind in KINDS]
 
     def burst(self, node):
         """Many for one moment: they wait for room."""
-        self.submit(node, "timelocked", BURST, "--unlock-at", int(time.time() * 1000) + 2500)
+        self.submit(node, "timelocked", BURST, ["--sealed", "--unlock-at", int(time.time() * 1000) + 2500])
 
     def histories(self, seconds=30):
+        if self.failure:
+            raise self.failure
         def settled():
             top = max(s.height for s in self.journal)
             return all(reader.failure or (reader.last() >= top and not reader.closed) for reader in self.readers)

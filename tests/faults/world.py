@@ -5,12 +5,11 @@ import pickle
 from dataclasses import dataclass, field
 
 from checker import OPENINGS, Submission
-from queue_check import book, envelope_bytes
 from verdict import Verdict, judge_accepted, judge_forced, judge_recovery, judge_stream
 
 ROLLUP = 7
 HEIGHT_S = 0.1
-PARAMS = {"forced_delay": 2, "forced_bytes_per_block": 250, "due_bytes_per_block": 40_000, "delta_ms": 50,
+PARAMS = {"forced_delay": 2, "forced_bytes_per_block": 300, "due_bytes_per_block": 40_000, "delta_ms": 50,
           "resend_ms": 200, "dedup_window_ms": 30_000}
 
 
@@ -98,13 +97,12 @@ def opened(id, unlock=None):
 def made_up(heights=60):
     """Two plain ones a height, now and then one sealed, timelocked or forced, by the rules."""
     stream = {h: [] for h in range(1, heights + 1)}
-    journal, queued, forced = [], {}, {}
-    for id, at in (("f1", 10), ("f2", 10), ("f3", 10), ("f4", 11), ("f5", 30), ("f6", 30)):
+    journal, queued, booked, forced = [], {}, {}, {}
+    # 129 bytes each with its tuple, two to a height: f3 has no room where f1 and f2 are, and f4 comes behind it
+    for id, at, due in (("f1", 10, 12), ("f2", 10, 12), ("f3", 10, 13), ("f4", 11, 13), ("f5", 30, 32), ("f6", 30, 32)):
         forced[f"0x{id}"] = plain(id, 60, forced=True)
-        queued[f"0x{id}"] = at
-    due = book(PARAMS, [(at, id, envelope_bytes(forced[id])) for id, at in queued.items()])
-    for at, id in sorted((at, id) for id, at in due.items()):
-        stream[at].append(forced[id])
+        queued[f"0x{id}"], booked[f"0x{id}"] = at, due
+        stream[due].append(forced[f"0x{id}"])
     openings = {}
     for id, at, unlock, height in (("t1", 5, {"height": 22}, 22), ("t2", 6, {"time_ms": 1_003_150}, 32),
                                    ("t3", 40, {"height": 3}, 40), ("t4", 44, {"time_ms": 1_005_000}, 50)):
@@ -133,7 +131,7 @@ def made_up(heights=60):
         if kind == "forced":
             journal[-1].receipts = [{"node": n, "time_ms": 1_000_000 + 100 * (queued[id] - 2), "height": queued[id] - 2}
                                     for n in (0, 1)]
-    place_of = {id: {"id": id, "state": "final", "certified": True, "queued_at": queued[id], "due_height": due[id],
+    place_of = {id: {"id": id, "state": "final", "certified": True, "queued_at": queued[id], "due_height": booked[id],
                      "delivered_at": places[id][0], "index": places[id][1]} for id in forced}
     histories = {node: [{**copy.deepcopy(record), "at": record["height"] * HEIGHT_S + 0.001 * node}
                         for record in history] for node in range(4)}

@@ -196,6 +196,14 @@ class Judged(unittest.TestCase):
         judge_forced(verdict, self.world.histories[0], self.world.journal, [], self.world.params, 4, ask)
         self.assertEqual(verdict.faults, [("forced heights", "no answer")])
 
+    def test_order_of_the_queue(self):
+        """Two that one height queued and one height delivers, the other way round."""
+        def swap(history):
+            entries = history[11]["entries"]
+            entries[0], entries[1] = entries[1], entries[0]
+        self.world.everywhere(swap)
+        self.fails("forced heights", "does not follow the order of the queue")
+
     def held(self, at_ms, id="0xf5", nodes=(2, 3)):
         """Held by two since then; it is queued at height 30, 1,003,000 ms; heights come every 100 ms."""
         s = next(s for s in self.world.journal if s.id == id)

@@ -101,6 +101,8 @@ class Client(threading.Thread):
             submission.status, submission.id = "lost" if lost else answer["status"], answer.get("id") or ""
             submission.outcome = answer.get("outcome") or ""
             submission.height, submission.index = answer.get("height") or 0, answer.get("index") or 0
+            submission.due_height = answer.get("due_height") or 0
+            submission.receipts = tuple(answer.get("receipts") or ())
 
 
 class TimedReader(Reader):

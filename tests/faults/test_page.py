@@ -13,7 +13,7 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 
 import labels
-import samples
+import sample_reports
 import series
 import timeline
 from figures import cells, milliseconds, rate, seconds
@@ -72,7 +72,7 @@ def of_class(svg, name):
 
 def hostile():
     """A scenario that says HOSTILE wherever a scenario can say anything."""
-    made = samples.kill_each()
+    made = sample_reports.kill_each()
     made.update(name=HOSTILE, title=HOSTILE, seed=HOSTILE, failures=[HOSTILE], passed=False)
     made["counts"][HOSTILE] = 1
     made["checks"] = [{"name": HOSTILE, "passed": False, "said": HOSTILE}]
@@ -84,7 +84,7 @@ def hostile():
 def broken():
     """Samples as no run should give them."""
     nan, inf = float("nan"), float("inf")
-    made = samples.kill_each()
+    made = sample_reports.kill_each()
     made["samples"] = {"at": [0, 0.5, 1, 1, 2], "ordered_per_s": [nan, inf, -inf, None, 1e18],
                        "latency_ms": [[0, -5, None, nan, 1e-9], [None, 0, inf, 1e12, 3]],
                        "heights": [[None] * 5, [1, nan, "x", True, 2], [0, 0, 0, 0, 0], [7, 3]]}
@@ -103,18 +103,18 @@ def variants():
             {**bare, "samples": {"at": [0.0, 0.5], "ordered_per_s": [0, 0], "latency_ms": [[None] * 2] * 2,
                                  "heights": [[None, None]]}},
             {**bare, "seconds": 0, "samples": {"at": [0.0, 0.0, 0.0]}},
-            {**bare, "skipped": ""}, samples.empty(), samples.skipped("s", "t", "no engine"), broken(), hostile()]
+            {**bare, "skipped": ""}, sample_reports.empty(), sample_reports.skipped("s", "t", "no engine"), broken(), hostile()]
 
 
 class Page(unittest.TestCase):
     def test_is_xml_and_html(self):
-        for report in (samples.everything(), samples.run([]), samples.run(variants()), {},
-                       *(samples.run([scenario]) for scenario in variants())):
+        for report in (sample_reports.everything(), sample_reports.run([]), sample_reports.run(variants()), {},
+                       *(sample_reports.run([scenario]) for scenario in variants())):
             root = parsed(page(report))
             self.assertEqual(len(list(root.iter("section"))), len(report.get("scenarios") or []))
 
     def test_text_stays_text(self):
-        root = parsed(page(samples.run([hostile(), samples.skipped(HOSTILE, HOSTILE, HOSTILE)],
+        root = parsed(page(sample_reports.run([hostile(), sample_reports.skipped(HOSTILE, HOSTILE, HOSTILE)],
                                        machine=HOSTILE, mode=HOSTILE, sluice=HOSTILE, started=HOSTILE)))
         self.assertEqual([e.get("type") for e in root.iter("script")], ["application/json", None])
         self.assertFalse(list(root.iter("img")))
@@ -123,10 +123,10 @@ class Page(unittest.TestCase):
         seen = [words for words in root.itertext() if HOSTILE_SEEN.replace("T", " ") in words.replace("T", " ")]
         # machine, mode, version, time; twice in the lead and the summary; titles, names, failures, checks, ...
         self.assertGreaterEqual(len(seen), 20)
-        self.assertTrue(page(samples.run([hostile()])).encode())
+        self.assertTrue(page(sample_reports.run([hostile()])).encode())
 
     def test_needs_nothing_else(self):
-        words = page(samples.everything())
+        words = page(sample_reports.everything())
         self.assertNotRegex(words, r"https?://|url\(|@import|\bsrc=|<link")
         targets = {element.get("id") for element in parsed(words).iter() if element.get("id")}
         for element in parsed(words).iter("a"):
@@ -134,9 +134,9 @@ class Page(unittest.TestCase):
 
     def test_says_the_verdict(self):
         def said(*scenarios):
-            root = parsed(page(samples.run(list(scenarios))))
+            root = parsed(page(sample_reports.run(list(scenarios))))
             return "".join(next(root.iter("h1")).itertext()), "".join(next(root.iter("header")).itertext())
-        good, bad, none = samples.kill_each(), samples.failing(), samples.skipped("u", "upgrade", "no engine")
+        good, bad, none = sample_reports.kill_each(), sample_reports.failing(), sample_reports.skipped("u", "upgrade", "no engine")
         self.assertEqual(said(good, good)[0], "✓ All 2 scenarios passed")
         self.assertEqual(said(good, bad, none)[0], "✗ 1 of 2 scenarios failed")
         self.assertEqual(said(none)[0], "○ No scenario ran")
@@ -145,7 +145,7 @@ class Page(unittest.TestCase):
         self.assertIn("4 faults; order resumed 0.42 s after a fault at the median and 0.60 s at worst.", said(good)[1])
 
     def test_failed_checks_first(self):
-        root = parsed(page(samples.run([samples.failing()])))
+        root = parsed(page(sample_reports.run([sample_reports.failing()])))
         checks = [e for e in root.iter("ul") if e.get("class") == "checks"][0]
         self.assertIn("nothing lost", "".join(checks[0].itertext()))
         self.assertEqual(checks[0].get("class"), "bad")
@@ -154,11 +154,11 @@ class Page(unittest.TestCase):
         self.assertEqual(len(failures), 2)
 
     def test_stays_small(self):
-        self.assertLess(len(page(samples.run([samples.soak()])).encode()), 200_000)
-        self.assertLess(len(page(samples.run([samples.kill_each()] * 20)).encode()), 700_000)
+        self.assertLess(len(page(sample_reports.run([sample_reports.soak()])).encode()), 200_000)
+        self.assertLess(len(page(sample_reports.run([sample_reports.kill_each()] * 20)).encode()), 700_000)
 
     def test_as_program(self):
-        report = samples.everything()
+        report = sample_reports.everything()
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "report.json"
             path.write_text(json.dumps(report))
@@ -169,8 +169,8 @@ class Page(unittest.TestCase):
 
 class Coordinates(unittest.TestCase):
     def test_are_numbers_within_the_picture(self):
-        for scenario in samples.everything()["scenarios"] + variants():
-            text = page(samples.run([scenario]))
+        for scenario in sample_reports.everything()["scenarios"] + variants():
+            text = page(sample_reports.run([scenario]))
             for svg in pictures(parsed(text)):
                 _, _, width, height = map(float, svg.get("viewBox").split())
                 for element in svg.iter():
@@ -186,7 +186,7 @@ class Coordinates(unittest.TestCase):
                                 self.assertTrue(-1 <= x <= width + 1 and -1 <= y <= height + 1, (x, y))
 
     def test_readings_are_words(self):
-        for scenario in samples.everything()["scenarios"] + variants():
+        for scenario in sample_reports.everything()["scenarios"] + variants():
             rows = timeline.readings(scenario)
             self.assertLessEqual(len(rows), timeline.READINGS)
             json.dumps(rows, allow_nan=False)
@@ -221,7 +221,7 @@ class Labels(unittest.TestCase):
             self.assertEqual(len(of_class(svg, "fault")), len(scenario["faults"]))
 
     def test_of_the_samples(self):
-        for scenario in samples.everything()["scenarios"]:
+        for scenario in sample_reports.everything()["scenarios"]:
             if scenario["faults"]:
                 self.overlaps(scenario)
 
@@ -240,8 +240,8 @@ class Labels(unittest.TestCase):
     def test_few_are_in_words_many_are_numbers(self):
         def said(scenario):
             return ["".join(t.itertext()) for t in of_class(drawn(scenario)[0], "what")]
-        self.assertEqual(said(samples.kill_each())[0], "kill -9 node 0 +0.52 s")
-        self.assertIn("2 +0.05 s", said(samples.flapping()))
+        self.assertEqual(said(sample_reports.kill_each())[0], "kill -9 node 0 +0.52 s")
+        self.assertIn("2 +0.05 s", said(sample_reports.flapping()))
 
 
 class LongSeries(unittest.TestCase):

@@ -12,7 +12,7 @@ import threading
 import unittest
 from unittest import mock
 
-import samples
+import sample_reports
 from figures import cells
 from table import Table, markdown
 
@@ -103,7 +103,7 @@ def on_screen(work, columns=100, lines=24, **environment):
 
 
 def whole_run(out, report=None):
-    scenarios = (report or samples.everything())["scenarios"]
+    scenarios = (report or sample_reports.everything())["scenarios"]
     with Table([scenario["name"] for scenario in scenarios], out) as table:
         for scenario in scenarios:
             table.begin(scenario["name"], scenario["title"])
@@ -141,8 +141,8 @@ class OnATerminal(unittest.TestCase):
         self.assertTrue(screen.visible)
 
     def test_no_line_wraps(self):
-        good = [scenario for scenario in samples.everything()["scenarios"] if not scenario["failures"]]
-        wide = samples.scenario("漢字" * 20, "漢字" * 50, [])
+        good = [scenario for scenario in sample_reports.everything()["scenarios"] if not scenario["failures"]]
+        wide = sample_reports.scenario("漢字" * 20, "漢字" * 50, [])
         for columns in (10, 20, 40, 60, 80, 100, 130, 250):
             for lines in (3, 6, 24):
                 def work(out, _):
@@ -187,7 +187,7 @@ class OnATerminal(unittest.TestCase):
 
     def test_text_stays_text(self):
         def work(out, _):
-            made = samples.scenario(HOSTILE, HOSTILE, [], failures=[HOSTILE])
+            made = sample_reports.scenario(HOSTILE, HOSTILE, [], failures=[HOSTILE])
             with Table([HOSTILE], out) as table:
                 table.begin(HOSTILE, HOSTILE)
                 table.show(HOSTILE, now=HOSTILE)
@@ -208,8 +208,8 @@ class OnATerminal(unittest.TestCase):
 class WithoutATerminal(unittest.TestCase):
     def test_two_lines_a_scenario_and_a_summary(self):
         out = io.StringIO()
-        whole_run(out, samples.run([samples.kill_each(), samples.failing(), samples.partition(),
-                                    samples.skipped("upgrade", "rolling upgrade", "needs a container engine")]))
+        whole_run(out, sample_reports.run([sample_reports.kill_each(), sample_reports.failing(), sample_reports.partition(),
+                                    sample_reports.skipped("upgrade", "rolling upgrade", "needs a container engine")]))
         self.assertEqual(out.getvalue().split("\n"), [
             "kill-each: kill -9 of each node in turn, under load ...",
             "kill-each: passed in 30.0 s; order resumed after 0.52 s (median), 0.60 s at worst; "
@@ -227,7 +227,7 @@ class WithoutATerminal(unittest.TestCase):
 
     def test_where_only_ascii_can_be_written(self):
         out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-        whole_run(out, samples.run([samples.kill_each(), samples.failing()]))
+        whole_run(out, sample_reports.run([sample_reports.kill_each(), sample_reports.failing()]))
         out.flush()
         self.assertIn(b"0x5ad1~", out.buffer.getvalue())
 
@@ -241,10 +241,10 @@ class WithoutATerminal(unittest.TestCase):
 
 class Markdown(unittest.TestCase):
     def test_to_the_letter(self):
-        partition = samples.partition()
+        partition = sample_reports.partition()
         partition["title"] = "partition 2|2 and <heal>"
-        report = samples.run([samples.kill_each(), partition, samples.failing(),
-                              samples.skipped("upgrade", "rolling upgrade", "no engine"),
+        report = sample_reports.run([sample_reports.kill_each(), partition, sample_reports.failing(),
+                              sample_reports.skipped("upgrade", "rolling upgrade", "no engine"),
                               {"name": "bare", "passed": True}])
         self.assertEqual(markdown(report), """\
 | Fault | Order resumed after, median | Worst | Lost | Doubled |

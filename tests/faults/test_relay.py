@@ -20,7 +20,7 @@ from cluster import Failed
 from links import Links, every_pair
 from processes import ENVIRONMENT, free_base_port
 
-SOON_S = 0.3        # within which what can pass has passed
+SOON_S = 0.2        # within which what can pass has passed
 LATE_S = 10         # within which what must come has come
 HELD_MAX = 4 << 20  # RELAY_WINDOW_BYTES_MAX
 KERNEL_MAX = 12 << 20   # what the sender's and the relay's sockets hold beside it
@@ -154,7 +154,7 @@ class Carries(Case):
 
     def test_throughput(self):
         near, far = self.connect()
-        count = 100 << 20
+        count = 64 << 20
         started = time.monotonic()
         sending(near, bytes(count))
         self.assertEqual(len(receive(far, count)), count)
@@ -217,12 +217,12 @@ class Slow(Case):
         for _ in range(2):
             near, far = self.connect()
             self.links.shape(delay_ms=5, loss=30)
-            late.append([self.took(near, far) > 0.15 for _ in range(20)])
+            late.append([self.took(near, far) > 0.2 for _ in range(12)])
             self.links.close()
             self.server.close()
             self.setUp()
         self.assertEqual(late[0], late[1])
-        self.assertTrue(2 <= sum(late[0]) <= 12, late[0])
+        self.assertTrue(1 <= sum(late[0]) <= 9, late[0])
 
     def test_rate(self):
         near, far = self.connect()
@@ -405,8 +405,9 @@ class Control(Case):
     def test_deaf(self):
         """Who does not read its answers holds up itself only, and may still read all of them."""
         with socket.create_connection(("127.0.0.1", self.base), timeout=LATE_S) as control:
+            control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
             control.setblocking(False)
-            line, sent = b"show" + b" " * 200 + b"\n", 0
+            line, sent = b"show" + b" " * 50 + b"\n", 0        # several of them are read at once
             while writable(control):
                 sent += control.send((line * 200)[sent % len(line):])
             self.took(*self.connect())

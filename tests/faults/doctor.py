@@ -6,6 +6,7 @@ from checker import OPENINGS
 WAYS = {}   # {name: (function(world, random), words)}
 LATE_HEIGHTS = 45
 SEVERAL = 3
+STANDSTILL_S = 2    # more than may be
 
 
 def says(*words):
@@ -534,7 +535,7 @@ def standstill(world, random):
     """Nobody had anything for a long time after a fault."""
     since = world.faults[0]["at"]
     for history in world.histories.values():
-        delay(history, since, 3)
+        delay(history, since, world.resumed_s + STANDSTILL_S)
 
 
 @says("resumed after")
@@ -542,7 +543,7 @@ def standstill_hidden_in_a_reader_that_is_hit(world, random):
     fault = world.faults[0]
     for node, history in world.histories.items():
         if node not in fault["nodes"]:
-            delay(history, fault["at"], 3)
+            delay(history, fault["at"], world.resumed_s + STANDSTILL_S)
 
 
 @says("nothing was ever ordered again")

@@ -34,6 +34,8 @@ class Cluster(abc.ABC):
 
     def __init__(self, nodes):
         self.nodes = nodes
+        self.links = None           # Links, where they can be hurt
+        self.environments = {}      # {node: {name: value}} from its next start on
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="sluice-"))
         self.dir = self.home / "cluster"        # as deploy/cluster lays it out
 
@@ -64,6 +66,14 @@ class Cluster(abc.ABC):
     @abc.abstractmethod
     def http_address(self, node):
         """HOST:PORT of its HTTP, from here."""
+
+    @abc.abstractmethod
+    def client_address(self, node):
+        """(HOST, PORT) where it listens for clients, from here."""
+
+    @abc.abstractmethod
+    def peer_address(self, node):
+        """(HOST, PORT) where it listens for other nodes, from here."""
 
     @abc.abstractmethod
     def log_tail(self, node, lines=15):

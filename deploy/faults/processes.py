@@ -13,6 +13,7 @@ import socket
 import subprocess
 
 from cluster import STOP_S, Cluster, Failed
+from links import Links, every_pair
 
 PORTS_PER_NODE = 10
 
@@ -44,17 +45,38 @@ class Processes(Cluster):
         super().__init__(nodes)
         self.bin = pathlib.Path(bin_dir)
         self.programs = programs or {}
-        self.environments = {}      # {node: {name: value}} from its next start on
         self.base_port = base_port or free_base_port(PORTS_PER_NODE * nodes)
         self.processes = [None] * nodes
         self.run("genesis", "--nodes", nodes, "--dir", self.dir, "--base-port", self.base_port,
                  *(word for name, value in (params or {}).items() for word in ("--param", f"{name}={value}")))
+
+    @classmethod
+    def of(cls, scenario, bin_dir):
+        """The cluster that a scenario wants."""
+        cluster = cls(bin_dir, scenario.nodes, scenario.genesis,
+                      {node: "sluiced_byzantine" for node in scenario.byzantine})
+        if "links" in scenario.needs:
+            cluster.relay()
+        return cluster
+
+    def relay(self):
+        """Has the links between nodes go through a relay that can hurt them. Before the first start."""
+        pairs = self.nodes * (self.nodes - 1) // 2
+        port = free_base_port(1 + pairs)
+        self.links = Links([self.bin / "sluice-relay"],
+                           every_pair([self.peer_address(node) for node in range(self.nodes)], port + 1),
+                           ("127.0.0.1", port))
+        for node in range(self.nodes):
+            for other, url in self.links.addresses(node).items():
+                self.configure(node, "peers", other, url)
 
     def close(self):
         for process in filter(None, self.processes):
             process.send_signal(signal.SIGCONT)
             process.kill()
             process.wait()
+        if self.links:
+            self.links.close()
 
     # ---- places ----
 
@@ -69,6 +91,12 @@ class Processes(Cluster):
 
     def http_address(self, node):
         return f"127.0.0.1:{self.peer_port(node) + 2}"
+
+    def client_address(self, node):
+        return "127.0.0.1", self.client_port(node)
+
+    def peer_address(self, node):
+        return "127.0.0.1", self.peer_port(node)
 
     def client(self, *args):
         return [str(self.bin / "sluice"), *map(str, args)]

@@ -70,6 +70,11 @@ static const struct field fields[] = {
 #define FIELDS           (sizeof fields / sizeof *fields)
 #define FIELD_NODE_INDEX 1
 
+/* Its fields are the numbers of nodes. */
+#define PEERS_SECTION "peers"
+static const struct field peer_field = {PEERS_SECTION, "J", FIELD_URL,        0,
+                                        false,         0,   SLU_NODES_MAX - 1};
+
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 const char *slu_log_level_name(enum slu_log_level level)
@@ -106,7 +111,8 @@ struct parse {
     const struct slu_config_section *more; /* may be NULL */
     unsigned line;
     unsigned line_of[FIELDS]; /* where each field was given; 0: not yet */
-    unsigned bad_line;        /* of the first complaint; 0: none yet */
+    unsigned line_of_peer[SLU_NODES_MAX];
+    unsigned bad_line; /* of the first complaint; 0: none yet */
     char *why;
     size_t why_cap;
 };
@@ -127,15 +133,20 @@ __attribute__((format(printf, 2, 3))) static int complain(struct parse *parse, c
     return SLU_ERR_CONFIG;
 }
 
+static bool is_named(const char *section, const char *text, size_t len)
+{
+    return strlen(section) == len && !memcmp(section, text, len);
+}
+
 /* Told here, since inih says nothing of a section without fields. */
 static void check_section(struct parse *parse, const char *text)
 {
     size_t len = strcspn(text + 1, "]\r\n");
     for (size_t i = 0; i < FIELDS; i++)
-        if (strlen(fields[i].section) == len && !memcmp(fields[i].section, text + 1, len))
+        if (is_named(fields[i].section, text + 1, len))
             return;
-    if (parse->more && strlen(parse->more->name) == len &&
-        !memcmp(parse->more->name, text + 1, len))
+    if (is_named(PEERS_SECTION, text + 1, len) ||
+        (parse->more && is_named(parse->more->name, text + 1, len)))
         return;
     complain(parse, "[%.*s]: no such section", (int)len, text + 1);
 }
@@ -286,6 +297,18 @@ static int set_field(struct parse *parse, const struct field *field, const char 
     return SLU_OK;
 }
 
+static int set_peer(struct parse *parse, const char *name, const char *value)
+{
+    uint64_t j;
+    int rc = read_number(parse, &peer_field, name, peer_field.low, peer_field.high, &j);
+    if (rc)
+        return rc;
+    if (parse->line_of_peer[j])
+        return complain(parse, "peers.%s: given before, in line %u", name, parse->line_of_peer[j]);
+    parse->line_of_peer[j] = parse->line;
+    return set_url(parse, &peer_field, value, parse->config->peer_urls[j]);
+}
+
 static int set_more(struct parse *parse, const char *name, const char *value)
 {
     const struct slu_config_section *more = parse->more;
@@ -313,6 +336,8 @@ static int on_value(void *context, const char *section, const char *name, const 
         parse->line_of[i] = parse->line;
         return set_field(parse, &fields[i], value) == SLU_OK;
     }
+    if (!strcmp(PEERS_SECTION, section))
+        return set_peer(parse, name, value) == SLU_OK;
     if (parse->more && !strcmp(parse->more->name, section))
         return set_more(parse, name, value) == SLU_OK;
     if (section_known)
@@ -350,6 +375,23 @@ static int parse_file(struct parse *parse)
     return SLU_OK;
 }
 
+/* What the file did not say of where nodes are, the genesis does. */
+static int take_addresses(struct parse *parse, const struct slu_genesis *genesis)
+{
+    struct slu_node_config *config = parse->config;
+    for (uint16_t j = 0; j < SLU_NODES_MAX; j++) {
+        parse->line = parse->line_of_peer[j];
+        if (j >= genesis->n && parse->line)
+            return complain(parse, "peers.%u: %s has the nodes 0..%u", j, config->genesis_path,
+                            genesis->n - 1u);
+        if (j < genesis->n && !parse->line)
+            strcpy(config->peer_urls[j], genesis->nodes[j].address);
+    }
+    if (!config->peer_listen_url[0])
+        strcpy(config->peer_listen_url, genesis->nodes[config->index].address);
+    return SLU_OK;
+}
+
 int slu_node_config_load(struct slu_node_config *config, struct slu_genesis *genesis,
                          const char *path, const struct slu_config_section *more, char *why,
                          size_t why_cap)
@@ -374,9 +416,5 @@ int slu_node_config_load(struct slu_node_config *config, struct slu_genesis *gen
         return complain(&parse, "node.index: %u, but %s has the nodes 0..%u", config->index,
                         config->genesis_path, genesis->n - 1u);
     }
-    if (!parse.config->peer_listen_url[0]) {
-        const char *address = genesis->nodes[config->index].address;
-        memcpy(config->peer_listen_url, address, strlen(address) + 1);
-    }
-    return SLU_OK;
+    return take_addresses(&parse, genesis);
 }

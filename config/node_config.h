@@ -5,6 +5,7 @@
  *
  *     [node]       genesis, index, key, seal_key, data (required), first_start
  *     [listen]     clients, http (required), peers
+ *     [peers]      J = where this node dials node J, if not at its address in the genesis
  *     [store]      retention_ms
  *     [admission]  {client,rollup,sealed}_{tx_per_s,tx_burst,bytes_per_s,bytes_burst}
  *     [links]      clients_max, clients_per_address_max, queue_bytes_max, handshake_ms,
@@ -51,7 +52,8 @@ struct slu_node_config {
     char first_start_path[SLU_PATH_BYTES_MAX];
     uint16_t index; /* of this node in the genesis */
 
-    char peer_listen_url[SLU_URL_BYTES_MAX]; /* [the genesis address of this node] */
+    char peer_listen_url[SLU_URL_BYTES_MAX];          /* [the genesis address of this node] */
+    char peer_urls[SLU_NODES_MAX][SLU_URL_BYTES_MAX]; /* of each node [its genesis address] */
     char client_listen_url[SLU_URL_BYTES_MAX];
     char http_host[SLU_URL_BYTES_MAX]; /* a name or address, brackets of IPv6 taken off */
     uint16_t http_port;

@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +95,8 @@ static void on_diverged(struct slu_daemon *d, const struct slu_release *mine,
     slu_log(SLU_LOG_ERROR,
             "event=diverged height=%llu release=%s their_release=%s state=%s their_state=%s",
             (unsigned long long)mine->height, digests[0], digests[1], digests[2], digests[3]);
-    on_failed(d, "the other nodes released another state at this height: this node's data is damaged");
+    on_failed(d,
+              "the other nodes released another state at this height: this node's data is damaged");
 }
 
 static void on_effect(void *context, const struct slu_effect *e)
@@ -246,11 +247,10 @@ static int open_store(struct slu_daemon *d, bool *first_start, char *why, size_t
 
 static int start_core(struct slu_daemon *d, bool first_start, char *why, size_t why_cap)
 {
-    struct slu_core_config config = {
-        .genesis = &d->genesis,
-        .self = d->config.index,
-        .signer = slu_keyguard_signer(d->guard),
-        .seal = d->seal};
+    struct slu_core_config config = {.genesis = &d->genesis,
+                                     .self = d->config.index,
+                                     .signer = slu_keyguard_signer(d->guard),
+                                     .seal = d->seal};
     randombytes_buf(&config.seed, sizeof config.seed);
     d->core_bytes = slu_core_bytes(&d->genesis);
     d->core_memory = mmap(NULL, d->core_bytes, PROT_READ | PROT_WRITE,
@@ -293,6 +293,7 @@ static int start_rooms(struct slu_daemon *d)
                                      .self = d->config.index,
                                      .signer = slu_keyguard_signer(d->guard),
                                      .listen_url = d->config.peer_listen_url,
+                                     .urls = d->config.peer_urls,
                                      .queue_bytes_max = d->config.link_queue_bytes_max,
                                      .handshake_ms = d->config.handshake_ms,
                                      .fail_burst = d->config.fail_burst,

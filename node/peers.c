@@ -180,7 +180,7 @@ int slu_peers_start(struct slu_peers *peers, char *why, size_t why_cap)
     for (uint16_t j = (uint16_t)(peers->config.self + 1); j < g->n && error == 0; j++) {
         config.has_expect = true;
         memcpy(config.expect_public32, peers->keys[j], 32);
-        error = slu_dialer_start(&peers->dialers[j], g->nodes[j].address, &config, &handler, why,
+        error = slu_dialer_start(&peers->dialers[j], peers->config.urls[j], &config, &handler, why,
                                  why_cap);
     }
     return error;

@@ -10,6 +10,7 @@
 #ifndef SLU_NODE_PEERS_H
 #define SLU_NODE_PEERS_H
 
+#include "config/node_config.h"
 #include "crypto/keyguard.h"
 #include "link/link.h"
 #include "node/inbound.h"
@@ -23,6 +24,7 @@ struct slu_peers_config {
     uint16_t self;
     struct slu_signer signer; /* for the handshakes */
     const char *listen_url;
+    char (*urls)[SLU_URL_BYTES_MAX]; /* where each node is dialled; only read */
     uint32_t queue_bytes_max, handshake_ms, fail_burst, fail_per_minute;
     struct slu_inbound *inbound;
     struct slu_runtime *runtime;

@@ -1,9 +1,13 @@
-"""Running one scenario file: `test_X.py --bin DIR` calls its functions called scenario_*, in order."""
+"""Running one scenario file: `test_X.py --bin DIR` calls its functions called scenario_*, in order. Imported first:
+it makes known where the cluster, the load and the checker are, which the fault suite shares."""
 import argparse
+import pathlib
 import sys
 import time
 
-from cluster import Failed
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "deploy" / "faults"))
+
+from cluster import Failed      # noqa: E402
 
 
 def main(names):

@@ -6,7 +6,8 @@ import time
 
 import scenario
 from audits import LIE, audit, audit_all, cases, data_of, doctor
-from cluster import Cluster, Failed
+from cluster import Failed
+from processes import Processes
 from load import ROLLUP, Load
 from sealing import FORCED, payloads, seal, start, wait_opened
 
@@ -94,7 +95,7 @@ def find(cluster, case):
 
 
 def scenario_held_and_doctored(bin_dir):
-    with Cluster(bin_dir, params=FORCED) as cluster:
+    with Processes(bin_dir, params=FORCED) as cluster:
         live(cluster)
         wait_opened(cluster, 10)
         refuses_running(cluster)

@@ -3,7 +3,7 @@
 then every node's data is audited, the liar's too: all held, and the evidence is proven."""
 import scenario
 from audits import audit_all
-from cluster import Cluster
+from processes import Processes
 from load import Load, Submitter
 from sealing import FORCED, seal, start
 from test_byzantine import HONEST, LIAR, LIARS_ROLLUP, become, live_with
@@ -13,7 +13,7 @@ BEHAVIOURS = [("worst_quorum", "yes"), ("equivocate_batches", "yes"), ("vote_twi
 
 
 def scenario_liar_among_four(bin_dir):
-    with Cluster(bin_dir, params=FORCED, programs={LIAR: "sluiced_byzantine"}) as cluster:
+    with Processes(bin_dir, params=FORCED, programs={LIAR: "sluiced_byzantine"}) as cluster:
         start(cluster)
         load = Load(cluster, nodes=HONEST, readers=HONEST)
         tempter = Submitter(cluster, LIAR, LIARS_ROLLUP)

@@ -9,7 +9,8 @@ import struct
 
 import scenario
 from checker import Submission, legs_text
-from cluster import Cluster, Failed
+from cluster import Failed
+from processes import Processes
 from load import Load
 from raw_client import RawClient
 from sealing import FORCED, check_all, read, sealed, start, wait_opened
@@ -79,7 +80,7 @@ def check_readers(cluster, journal, to):
 
 
 def scenario_every_way(bin_dir):
-    with Cluster(bin_dir, params=FORCED) as cluster:
+    with Processes(bin_dir, params=FORCED) as cluster:
         write_table(cluster, *TABLE)
         start(cluster)
         journal = []
@@ -115,7 +116,7 @@ def envelope_of(cluster, node, body, rollup=0, kind=BUNDLE):
 def scenario_nothing_of_a_bad_one(bin_dir):
     """One leg that is bad, or a body that is none: refused everywhere, with the reason, and not a leg of it is seen. Sealed
     nobody can see it; then it is void where it would have opened."""
-    with Cluster(bin_dir, params=FORCED) as cluster:
+    with Processes(bin_dir, params=FORCED) as cluster:
         write_table(cluster, *TABLE)
         start(cluster)
         for options in ([], ["--forced"]):
@@ -151,7 +152,7 @@ def scenario_nothing_of_a_bad_one(bin_dir):
 
 def scenario_once(bin_dir):
     """The same bundle through every node's lane, twice, comes once; in another envelope it is another."""
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         legs = make_legs(ONE, TWO)
         envelope = envelope_of(cluster, 0, body_of(legs))
@@ -172,7 +173,7 @@ def scenario_once(bin_dir):
 
 def scenario_killed(bin_dir):
     """Through kills of each node in turn, and of all: what was said to be ordered stays there, whole."""
-    with Cluster(bin_dir, params=FORCED) as cluster:
+    with Processes(bin_dir, params=FORCED) as cluster:
         start(cluster)
         load = Load(cluster, nodes=[0, 2])
         journal = []

@@ -5,7 +5,8 @@ import threading
 import time
 
 import scenario
-from cluster import Cluster, Failed, wait_until
+from cluster import Failed, wait_until
+from processes import Processes
 from load import ROLLUP, Load, Submitter
 from test_config import refuses
 
@@ -78,7 +79,7 @@ def live_with(cluster, load, name, value):
 
 
 def endure(bin_dir, behaviours):
-    with Cluster(bin_dir, programs={LIAR: "sluiced_byzantine"}) as cluster:
+    with Processes(bin_dir, programs={LIAR: "sluiced_byzantine"}) as cluster:
         cluster.start()
         load = Load(cluster, nodes=HONEST, readers=HONEST)
         tempter = Submitter(cluster, LIAR, LIARS_ROLLUP)
@@ -106,7 +107,7 @@ def scenario_two_proposals(bin_dir):
 def scenario_not_in_sluiced(bin_dir):
     """The honest program refuses the section and does not even know the words."""
     words = [b"slu_deviant_step", b"equivocate_batches", b"[byzantine]"]
-    with Cluster(bin_dir, nodes=1) as cluster:
+    with Processes(bin_dir, nodes=1) as cluster:
         conf = cluster.node_dir(0) / "sluiced.conf"
         conf.write_text(conf.read_text() + "[byzantine]\nvote_twice = yes\n")
         refuses(cluster, 0, "sluiced.conf", "[byzantine]", "no such section")

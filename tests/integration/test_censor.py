@@ -6,7 +6,8 @@ import json
 import time
 
 import scenario
-from cluster import Cluster, Failed, wait_until
+from cluster import Failed, wait_until
+from processes import Processes
 from load import ROLLUP, Load, Submitter
 from queue_check import check_heights
 from test_byzantine import HONEST, LIAR, become
@@ -17,7 +18,7 @@ OFFENCES = {"equivocate_batches": {"two_batches"}, "vote_twice": {"two_notarize"
 
 
 def scenario_censor(bin_dir):
-    with Cluster(bin_dir, params=PARAMS, programs={LIAR: "sluiced_byzantine"}) as cluster:
+    with Processes(bin_dir, params=PARAMS, programs={LIAR: "sluiced_byzantine"}) as cluster:
         cluster.start()
         load = Load(cluster, nodes=HONEST, readers=HONEST)
         become(cluster, [("refuse_forced", "yes"), ("worst_quorum", "yes")])
@@ -46,7 +47,7 @@ def scenario_heights_by_the_clause(bin_dir):
     """More than fits into one height, past a censor: where each came is what a client works out from the height that
     queued it, while nodes remember that, after they forgot it, and after they were all killed."""
     params = dict(PARAMS, tx_bytes_max=4096, forced_bytes_per_block=4200, dedup_window_ms=6000, postage_age_ms=5000)
-    with Cluster(bin_dir, params=params, programs={LIAR: "sluiced_byzantine"}) as cluster:
+    with Processes(bin_dir, params=params, programs={LIAR: "sluiced_byzantine"}) as cluster:
         cluster.start()
         load = Load(cluster, nodes=HONEST, readers=HONEST)
         become(cluster, [("refuse_forced", "yes"), ("worst_quorum", "yes")])
@@ -102,7 +103,7 @@ def check_evidence(cluster):
 
 
 def scenario_evidence(bin_dir):
-    with Cluster(bin_dir, params=PARAMS, programs={LIAR: "sluiced_byzantine"}) as cluster:
+    with Processes(bin_dir, params=PARAMS, programs={LIAR: "sluiced_byzantine"}) as cluster:
         cluster.start()
         load = Load(cluster, nodes=HONEST, readers=HONEST)
         tempter = Submitter(cluster, LIAR, ROLLUP + 1)

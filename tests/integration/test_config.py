@@ -6,7 +6,8 @@ import socket
 import subprocess
 
 import scenario
-from cluster import Cluster, Failed, wait_until
+from cluster import Failed, wait_until
+from processes import Processes
 
 
 def refuses(cluster, node, *words, code=2):
@@ -21,7 +22,7 @@ def refuses(cluster, node, *words, code=2):
 
 
 def scenario_port_in_use(bin_dir):
-    with Cluster(bin_dir, nodes=2) as cluster:      # a node alone has no port for peers
+    with Processes(bin_dir, nodes=2) as cluster:      # a node alone has no port for peers
         for port in (cluster.client_port(0), cluster.peer_port(0), cluster.peer_port(0) + 2):
             with socket.socket() as taken:
                 taken.bind(("127.0.0.1", port))
@@ -30,7 +31,7 @@ def scenario_port_in_use(bin_dir):
 
 
 def scenario_bad_lines(bin_dir):
-    with Cluster(bin_dir, nodes=1) as cluster:
+    with Processes(bin_dir, nodes=1) as cluster:
         conf = cluster.node_dir(0) / "sluiced.conf"
         good = conf.read_text()
         for line, words in [("[store]\nretention_ms = soon\n", ["retention_ms"]),
@@ -81,7 +82,7 @@ def scenario_hosts(bin_dir):
 
 def scenario_key(bin_dir):
     for name in ("node.key", "seal.key"):
-        with Cluster(bin_dir, nodes=2) as cluster:
+        with Processes(bin_dir, nodes=2) as cluster:
             key = cluster.node_dir(0) / name
             good = key.read_text()
             key.chmod(0o640)
@@ -112,7 +113,7 @@ def keys_command(cluster, command, node, file, *words):
 
 
 def scenario_keys_are_lost_and_restored(bin_dir):
-    with Cluster(bin_dir, nodes=2) as cluster:
+    with Processes(bin_dir, nodes=2) as cluster:
         file = cluster.home / "node-0.keys"
         keys = [cluster.node_dir(0) / name for name in ("node.key", "seal.key")]
         texts = [key.read_text() for key in keys]
@@ -130,7 +131,7 @@ def scenario_keys_are_lost_and_restored(bin_dir):
 
 
 def scenario_keys_that_are_not_restored(bin_dir):
-    with Cluster(bin_dir, nodes=2) as cluster, Cluster(bin_dir, nodes=1) as other:
+    with Processes(bin_dir, nodes=2) as cluster, Processes(bin_dir, nodes=1) as other:
         file, seal_key = cluster.home / "node-0.keys", cluster.node_dir(0) / "seal.key"
         keys_command(cluster, "backup-keys", 0, file)
         keys_command(cluster, "restore-keys", 1, file, "node: the keys of node 0", "of node 1")
@@ -156,7 +157,7 @@ def scenario_keys_that_are_not_restored(bin_dir):
 
 
 def scenario_data_of_another(bin_dir):
-    with Cluster(bin_dir, nodes=1) as one, Cluster(bin_dir, nodes=2) as two:
+    with Processes(bin_dir, nodes=1) as one, Processes(bin_dir, nodes=2) as two:
         one.start()
         one.stop(0)
         two.spawn(0)

@@ -6,7 +6,8 @@ import random
 import subprocess
 
 import scenario
-from cluster import Cluster, Failed
+from cluster import Failed
+from processes import Processes
 
 
 def submit(cluster, count):
@@ -41,7 +42,7 @@ def refuses_damage(cluster, path, at):
 
 
 def scenario_flipped_bits(bin_dir):
-    with Cluster(bin_dir, nodes=1) as cluster:
+    with Processes(bin_dir, nodes=1) as cluster:
         cluster.start()
         ordered = submit(cluster, 200)
         cluster.kill(0)

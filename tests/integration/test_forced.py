@@ -6,7 +6,8 @@ import random
 import time
 
 import scenario
-from cluster import Cluster, Failed, wait_until
+from cluster import Failed, wait_until
+from processes import Processes
 from queue_check import check_heights
 
 ROLLUP = 7
@@ -69,7 +70,7 @@ def check_receipts(cluster, rows, wanted):
 
 
 def scenario_heights(bin_dir):
-    with Cluster(bin_dir, params=PARAMS) as cluster:
+    with Processes(bin_dir, params=PARAMS) as cluster:
         cluster.start()
         rows = force(cluster, [0, 1, 2, 3], COUNT)
         check_same_everywhere(cluster, range(4), rows)
@@ -81,7 +82,7 @@ def scenario_heights(bin_dir):
 
 def scenario_due_heights(bin_dir):
     """What every node says while an entry is queued, heights ahead, is where it comes to stand."""
-    with Cluster(bin_dir, params=dict(PARAMS, forced_delay=DELAY)) as cluster:
+    with Processes(bin_dir, params=dict(PARAMS, forced_delay=DELAY)) as cluster:
         cluster.start()
         done = cluster.run("submit", "--forced", "--node", cluster.url(0), "--rollup", ROLLUP, "--hex", "-",
                            "--receipts", 1, stdin=lines(4))
@@ -112,7 +113,7 @@ def scenario_due_heights(bin_dir):
 
 def scenario_restart(bin_dir):
     """What was taken survives kill -9 of every node, and so do the heights."""
-    with Cluster(bin_dir, params=PARAMS) as cluster:
+    with Processes(bin_dir, params=PARAMS) as cluster:
         cluster.start()
         rows = force(cluster, [1, 2], COUNT)
         cluster.run("submit", "--forced", "--node", cluster.url(1), "--rollup", ROLLUP, "--hex", "-", stdin=lines(3))
@@ -124,7 +125,7 @@ def scenario_restart(bin_dir):
 
 def scenario_refused(bin_dir):
     """What cannot be taken is refused with its reason, nothing of it is queued, and the next one is taken."""
-    with Cluster(bin_dir, nodes=1, params=PARAMS) as cluster:
+    with Processes(bin_dir, nodes=1, params=PARAMS) as cluster:
         cluster.start()
         cases = [("0xzz", 2, "line 1: not 0x", []), ("0x61", 2, "too_far", ["--valid-for", 600]),
                  ("0x" + "61" * 140_000, 2, "line 1: more than", [])]

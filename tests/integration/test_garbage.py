@@ -8,7 +8,8 @@ import struct
 import time
 
 import scenario
-from cluster import Cluster, Failed
+from cluster import Failed
+from processes import Processes
 from load import Load
 
 VICTIM = 0
@@ -47,7 +48,7 @@ def hello(rng):
 
 def scenario_garbage(bin_dir):
     rng = random.Random(1)
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         load = Load(cluster, nodes=[VICTIM, 1])
         load.wait_ordered(40)
@@ -80,7 +81,7 @@ def scenario_garbage(bin_dir):
 
 def scenario_resets_while_paused(bin_dir):
     rng = random.Random(2)
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         load = Load(cluster, nodes=[VICTIM, 1])
         load.wait_ordered(40)
@@ -100,7 +101,7 @@ def scenario_idle_connections(bin_dir):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     count = min(IDLE, hard // 2)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2 * IDLE)), hard))
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         load = Load(cluster, nodes=[VICTIM, 1])
         load.wait_ordered(40)
@@ -115,7 +116,7 @@ def scenario_idle_connections(bin_dir):
 
 def scenario_one_rollup_floods(bin_dir):
     flooding = 9
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         for node in range(cluster.nodes):
             cluster.configure(node, "admission", "rollup_tx_per_s", 500)
             cluster.configure(node, "admission", "rollup_tx_burst", 500)

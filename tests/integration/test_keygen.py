@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 import scenario
-from cluster import Cluster, Failed, wait_until
+from cluster import Failed, wait_until
+from processes import Processes
 
 FIRST_KEY_MAX_S = 20   # 0.1 s on an idle machine; the rest is room for sanitizers on a busy one
 
@@ -27,7 +28,7 @@ def wait_key(cluster, nodes, k, seconds=FIRST_KEY_MAX_S):
 
 
 def scenario_first_start(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         key = wait_key(cluster, range(4), 3)
         if key["qualified"] != [0, 1, 2, 3]:
@@ -71,7 +72,7 @@ def leak_hunt(cluster):
 
 def scenario_one_away_then_back(bin_dir):
     params = {"keygen_window_ms": 2000, "keygen_retry_ms": 5000}
-    with Cluster(bin_dir, params=params) as cluster:
+    with Processes(bin_dir, params=params) as cluster:
         cluster.start(0, 1, 2)
         key = wait_key(cluster, range(3), 2, 60)
         if key["qualified"] != [0, 1, 2]:
@@ -85,7 +86,7 @@ def scenario_one_away_then_back(bin_dir):
 
 
 def scenario_crashes_in_the_middle(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         for node in range(4):
             time.sleep(0.05 * node)

@@ -3,14 +3,14 @@
 import random
 
 import scenario
-from cluster import Cluster
+from processes import Processes
 from load import ROLLUP, Load
 
 MISSED = 20_000     # transactions that an absent node has to catch up with
 
 
 def scenario_each_in_turn(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         load = Load(cluster)
         for node in range(cluster.nodes):
@@ -22,7 +22,7 @@ def scenario_each_in_turn(bin_dir):
 
 
 def scenario_all_at_once(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         load = Load(cluster)
         for _ in range(2):
@@ -34,7 +34,7 @@ def scenario_all_at_once(bin_dir):
 
 
 def scenario_long_absence(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         load = Load(cluster, nodes=[0])
         load.wait_ordered(100)

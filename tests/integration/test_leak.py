@@ -10,7 +10,8 @@ import threading
 import time
 
 import scenario
-from cluster import Cluster, Failed, wait_until
+from cluster import Failed, wait_until
+from processes import Processes
 from test_keygen import wait_key
 
 UNLOCK_IN_S = 25     # long enough to take every node's core image before
@@ -169,7 +170,7 @@ def check_known_words(cluster):
 def scenario_timelock(bin_dir):
     text = "leak hunt, timelocked: " + secrets.token_hex(24)
     word = text.encode()
-    with Cluster(bin_dir) as cluster, Wire([word]) as wire:
+    with Processes(bin_dir) as cluster, Wire([word]) as wire:
         cluster.start()
         wait_key(cluster, range(4), 3)
         check_known_words(cluster)
@@ -197,7 +198,7 @@ def scenario_timelock(bin_dir):
 def scenario_finality_held_up(bin_dir):
     text = "leak hunt, no quorum: " + secrets.token_hex(24)
     word = text.encode()
-    with Cluster(bin_dir) as cluster, Wire([word]) as wire:
+    with Processes(bin_dir) as cluster, Wire([word]) as wire:
         cluster.start()
         wait_key(cluster, range(4), 3)
         cluster.pause(2)

@@ -5,7 +5,8 @@ import re
 import subprocess
 
 import scenario
-from cluster import Cluster, Failed, wait_until
+from cluster import Failed, wait_until
+from processes import Processes
 from package import ROOT, package
 
 ROLLUP = 7
@@ -74,7 +75,7 @@ def scenario_example(bin_dir):
     """The examples say where a line was ordered, and read it there, linked either way, with a dead node among their
     URLs, too."""
     p = package(bin_dir)
-    with Cluster(bin_dir, nodes=4) as cluster:
+    with Processes(bin_dir, nodes=4) as cluster:
         cluster.start()
         readers = []
         for static in (False, True):
@@ -103,7 +104,7 @@ def scenario_example(bin_dir):
 
 def scenario_killed(bin_dir):
     """kill -9 of the node in use."""
-    with Cluster(bin_dir, nodes=4) as cluster:
+    with Processes(bin_dir, nodes=4) as cluster:
         cluster.start()
         flood = Flood(bin_dir, cluster, FLOOD)
         flood.read(STRIKE)
@@ -113,7 +114,7 @@ def scenario_killed(bin_dir):
 
 def scenario_stalled(bin_dir):
     """It does not die, but falls silent."""
-    with Cluster(bin_dir, nodes=4) as cluster:
+    with Processes(bin_dir, nodes=4) as cluster:
         cluster.start()
         flood = Flood(bin_dir, cluster, FLOOD)
         flood.read(STRIKE)
@@ -123,7 +124,7 @@ def scenario_stalled(bin_dir):
 
 def scenario_lost(bin_dir):
     """A list is accepted by a node that dies before it has told anyone: the others get it from the library."""
-    with Cluster(bin_dir, nodes=4) as cluster:
+    with Processes(bin_dir, nodes=4) as cluster:
         cluster.start()
         wait_until(lambda: cluster.status(0)["sealing"].get("key"), 20, "a key")
         for node in (1, 2, 3):

@@ -3,12 +3,13 @@
 import shutil
 
 import scenario
-from cluster import ORDER_S, Cluster, Failed, wait_until
+from cluster import ORDER_S, Failed, wait_until
+from processes import Processes
 from load import Load, Submitter
 
 
 def scenario_wiped_data(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         if (cluster.node_dir(3) / "first-start").exists():
             raise Failed("the first start did not consume its marker")

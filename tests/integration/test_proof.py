@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 import scenario
-from cluster import Cluster, Failed, wait_until
+from cluster import Failed, wait_until
+from processes import Processes
 from sealing import FORCED, sealed, start
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "independent"))
@@ -108,7 +109,7 @@ def expect(facts, row, forced=False, opened=False):
 
 
 def scenario_every_kind(bin_dir):
-    with Cluster(bin_dir, params=FORCED) as cluster:
+    with Processes(bin_dir, params=FORCED) as cluster:
         start(cluster)
         elsewhere, sizes, doctored = Elsewhere(cluster), {}, 0
         kinds = [("plain", []), ("forced", ["--forced"]), ("sealed", sealed(cluster)),
@@ -127,7 +128,7 @@ def scenario_every_kind(bin_dir):
 
 def scenario_timelock(bin_dir):
     """Before its unlock a proof shows where the sealed one is, after it what was inside; both go on being good."""
-    with Cluster(bin_dir, params=FORCED) as cluster:
+    with Processes(bin_dir, params=FORCED) as cluster:
         start(cluster)
         elsewhere = Elsewhere(cluster)
         unlock = cluster.height(0) + FAR
@@ -162,7 +163,7 @@ def bundle(cluster, node, *options):
 
 def scenario_bundles(bin_dir):
     """Each leg's rollup can show that its siblings are there, in its own list; of a rollup without a leg nothing is shown."""
-    with Cluster(bin_dir, params=FORCED) as cluster:
+    with Processes(bin_dir, params=FORCED) as cluster:
         start(cluster)
         elsewhere, sizes = Elsewhere(cluster), {}
         for name, options in (("plain", []), ("sealed", sealed(cluster)), ("forced", ["--forced"])):
@@ -183,7 +184,7 @@ def scenario_bundles(bin_dir):
 
 def scenario_refused(bin_dir):
     """Of nothing there is no proof, and one of another chain is none."""
-    with Cluster(bin_dir, nodes=1, params=FORCED) as cluster:
+    with Processes(bin_dir, nodes=1, params=FORCED) as cluster:
         cluster.start()
         row = submit(cluster, 0)
         path = prove(cluster, 0, row, cluster.home / "plain.proof")

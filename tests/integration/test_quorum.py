@@ -3,7 +3,8 @@
 import time
 
 import scenario
-from cluster import Cluster, Failed, wait_until
+from cluster import Failed, wait_until
+from processes import Processes
 from load import Load
 
 PAUSES = 8
@@ -11,7 +12,7 @@ DELAY_MAX_S = 5     # a leader's timer is 0.65 s; the rest is room for sanitizer
 
 
 def scenario_leader_paused_again_and_again(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         load = Load(cluster)
         delays = []
@@ -31,7 +32,7 @@ def scenario_leader_paused_again_and_again(bin_dir):
 
 
 def scenario_two_dead_of_four(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         load = Load(cluster)
         load.wait_ordered(100)

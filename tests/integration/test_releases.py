@@ -7,7 +7,8 @@ import subprocess
 import time
 
 import scenario
-from cluster import Cluster, Failed, wait_until
+from cluster import Failed, wait_until
+from processes import Processes
 from load import ROLLUP, Load
 from raw_client import RawClient, field, fields
 from release_reader import ReleaseReader
@@ -45,7 +46,7 @@ def same_everywhere(cluster, first, last, nodes):
 
 
 def scenario_certificates(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         load = Load(cluster, nodes=[0, 1])
         load.wait_ordered(50)
@@ -72,7 +73,7 @@ def scenario_certificates(bin_dir):
 
 
 def scenario_away(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         load = Load(cluster, nodes=[0, 1])
         load.wait_ordered(50)
@@ -103,7 +104,7 @@ def ask_proof(cluster, node, entry_id):
 
 
 def scenario_proofs(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         load = Load(cluster, nodes=[0, 1])
         load.wait_ordered(50)
@@ -124,7 +125,7 @@ def scenario_proofs(bin_dir):
 
 
 def scenario_diverged(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         load = Load(cluster, nodes=[0, 1], readers=[0, 1, 2])
         load.wait_ordered(50)

@@ -2,7 +2,8 @@
 """One of four real nodes signs other releases than the rest, or none, under load: every height is certified all the same,
 nobody stops, and what was lied is in evidence that verifies offline, and names nobody else."""
 import scenario
-from cluster import Cluster, Failed, wait_until
+from cluster import Failed, wait_until
+from processes import Processes
 from load import Load
 from test_byzantine import HONEST, LIAR, become, deviated
 from test_censor import check_evidence, evidence_of
@@ -25,7 +26,7 @@ def check_certified(cluster, name):
 
 
 def scenario_lie(bin_dir):
-    with Cluster(bin_dir, programs={LIAR: "sluiced_byzantine"}) as cluster:
+    with Processes(bin_dir, programs={LIAR: "sluiced_byzantine"}) as cluster:
         cluster.start()
         load = check_certified(cluster, "lie_releases")
         for node in HONEST:
@@ -39,7 +40,7 @@ def scenario_lie(bin_dir):
 
 
 def scenario_withhold(bin_dir):
-    with Cluster(bin_dir, programs={LIAR: "sluiced_byzantine"}) as cluster:
+    with Processes(bin_dir, programs={LIAR: "sluiced_byzantine"}) as cluster:
         cluster.start()
         load = check_certified(cluster, "withhold_releases")
         if any(evidence_of(cluster, node) for node in HONEST):

@@ -4,14 +4,15 @@ import json
 import re
 
 import scenario
-from cluster import Cluster, Failed, wait_until
+from cluster import Failed, wait_until
+from processes import Processes
 from load import ROLLUP
 from release_reader import ReleaseReader
 
 
 def scenario_below_retention(bin_dir):
     # Small windows and a fast heartbeat, so that heights fall out of the retention within seconds.
-    with Cluster(bin_dir, nodes=1, params={"dedup_window_ms": 1000, "postage_age_ms": 1000, "heartbeat_ms": 10, "heartbeat_idle_ms": 10,
+    with Processes(bin_dir, nodes=1, params={"dedup_window_ms": 1000, "postage_age_ms": 1000, "heartbeat_ms": 10, "heartbeat_idle_ms": 10,
                                            "delta_ms": 10}) as cluster:
         cluster.configure(0, "store", "retention_ms", 1000)
         cluster.start()

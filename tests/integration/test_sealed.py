@@ -4,7 +4,8 @@ node stopped openings go on, with two they wait."""
 import time
 
 import scenario
-from cluster import Cluster, Failed
+from cluster import Failed
+from processes import Processes
 from load import Load
 from sealing import FORCED, check_all, openings, read, seal, sealed, start, wait_opened
 
@@ -15,7 +16,7 @@ OPENED_MAX_S = 5    # a timelock by time on an idle chain, after its time; the r
 
 
 def scenario_through_each_read_at_each(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         start(cluster)
         journal = []
         for node in range(cluster.nodes):
@@ -37,7 +38,7 @@ def scenario_through_each_read_at_each(bin_dir):
 def scenario_timelocks(bin_dir):
     """Unlocks by height and by time, ahead and past, forced and not; every height is read to see which was the first
     to reach each."""
-    with Cluster(bin_dir, params=FORCED) as cluster:
+    with Processes(bin_dir, params=FORCED) as cluster:
         start(cluster)
         journal, wanted = [], {}
 
@@ -81,7 +82,7 @@ def check_exact(history, wanted):
 
 
 def scenario_one_stopped_then_two(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         start(cluster)
         journal = []
         for stopped in range(cluster.nodes):

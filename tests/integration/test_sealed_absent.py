@@ -5,7 +5,8 @@ import shutil
 import time
 
 import scenario
-from cluster import ORDER_S, Cluster, wait_until
+from cluster import ORDER_S, wait_until
+from processes import Processes
 from sealing import check_all, seal, start
 
 MISSED = 300        # sealed transactions that it has to catch up with
@@ -41,7 +42,7 @@ def check_without(cluster, journal, gone):
 
 
 def scenario_away(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         start(cluster)
         journal = []
         miss(cluster, journal, 3, lambda: cluster.start(3))
@@ -49,7 +50,7 @@ def scenario_away(bin_dir):
 
 
 def scenario_lost_disk(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         start(cluster)
         journal = []
 

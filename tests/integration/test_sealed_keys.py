@@ -2,7 +2,8 @@
 """Which key a sealed transaction is for: none yet is said; with a node away there is one of a lower threshold, of
 which the client warns, and what was sealed to it stays readable when a better one has come."""
 import scenario
-from cluster import Cluster, Failed, wait_until
+from cluster import Failed, wait_until
+from processes import Processes
 from load import ROLLUP
 from sealing import check_all, openings, seal, wait_opened
 from test_keygen import wait_key
@@ -13,7 +14,7 @@ OPENED_MAX_S = 60
 
 def scenario_no_key_yet(bin_dir):
     """One node of four has no blocks, so there is no key."""
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.spawn(0)
         wait_until(lambda: cluster.status(0), 30, "node 0 answers")
         done = cluster.run("submit", "--sealed", "--node", cluster.url(0), "--rollup", ROLLUP, "--hex", "-", "--genesis",
@@ -33,7 +34,7 @@ def warns(cluster, node):
 
 def scenario_two_keys(bin_dir):
     """All of it on nodes that start anew, too."""
-    with Cluster(bin_dir, params={"keygen_window_ms": 2000, "keygen_retry_ms": 5000}) as cluster:
+    with Processes(bin_dir, params={"keygen_window_ms": 2000, "keygen_retry_ms": 5000}) as cluster:
         cluster.start(0, 1, 2)
         first = wait_key(cluster, range(3), 2, 60)
         if not warns(cluster, 0):

@@ -6,7 +6,8 @@ import struct
 
 import scenario
 from checker import Submission
-from cluster import Cluster, Failed
+from cluster import Failed
+from processes import Processes
 from raw_client import RawClient
 from sealing import FORCED, check_all, openings, payloads, read, seal, start, wait_opened
 
@@ -35,7 +36,7 @@ def change(envelope, at):
 
 def scenario_changed(bin_dir):
     """Every bit of an envelope counts: another key, unlock, validity or content has no proof."""
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         start(cluster)
         journal = seal(cluster, 0, 1)[0]
         history = check_all(cluster, journal, journal[0].height)
@@ -73,7 +74,7 @@ def refused(cluster, rollup, reason, *options):
 
 
 def scenario_table(bin_dir):
-    with Cluster(bin_dir, params=FORCED) as cluster:
+    with Processes(bin_dir, params=FORCED) as cluster:
         write_table(cluster, {"id": PLAIN, "name": "plain"}, {"id": STRICT, "name": "strict", "sealed_only": True})
         start(cluster)
         for options in ((), ("--forced",)):

@@ -4,7 +4,7 @@ their exact block, whoever was killed meanwhile."""
 import time
 
 import scenario
-from cluster import Cluster
+from processes import Processes
 from load import Load, Submitter
 from sealing import seal, sealed, start
 
@@ -20,7 +20,7 @@ def sealed_load(cluster):
 
 
 def scenario_each_in_turn(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         start(cluster)
         load = sealed_load(cluster)
         pending = (seal(cluster, 0, 3, "--unlock-in", 2)[0] + seal(cluster, 1, 3, "--unlock-in", 12)[0]
@@ -35,7 +35,7 @@ def scenario_each_in_turn(bin_dir):
 
 
 def scenario_all(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         start(cluster)
         load = sealed_load(cluster)
         load.wait_ordered(100)

@@ -5,7 +5,8 @@ import statistics
 import time
 
 import scenario
-from cluster import Cluster, Failed, wait_until
+from cluster import Failed, wait_until
+from processes import Processes
 from load import Load
 from sealing import read, seal, sealed, start
 from test_byzantine import HONEST, LIAR, become, deviated
@@ -46,7 +47,7 @@ def check_still_fast(cluster, name):
 
 
 def scenario_lie(bin_dir):
-    with Cluster(bin_dir, programs={LIAR: "sluiced_byzantine"}) as cluster:
+    with Processes(bin_dir, programs={LIAR: "sluiced_byzantine"}) as cluster:
         start(cluster)
         journal = check_still_fast(cluster, "lie_shares")
         load = Load(cluster, nodes=HONEST, readers=HONEST, options=sealed(cluster))
@@ -63,7 +64,7 @@ def scenario_lie(bin_dir):
 
 
 def scenario_withhold(bin_dir):
-    with Cluster(bin_dir, programs={LIAR: "sluiced_byzantine"}) as cluster:
+    with Processes(bin_dir, programs={LIAR: "sluiced_byzantine"}) as cluster:
         start(cluster)
         journal = check_still_fast(cluster, "withhold_shares")
         load = Load(cluster, nodes=HONEST, readers=HONEST, options=sealed(cluster))

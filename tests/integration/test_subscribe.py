@@ -6,7 +6,8 @@ import signal
 import subprocess
 
 import scenario
-from cluster import Cluster, Failed
+from cluster import Failed
+from processes import Processes
 from load import Load
 
 FOREIGN = 4242      # a rollup that no load uses
@@ -22,7 +23,7 @@ def subscribe(cluster, nodes, *args, **options):
 
 
 def scenario_history_live_and_falling_over(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         load = Load(cluster, nodes=[0, 1])
         load.wait_ordered(100)
@@ -41,7 +42,7 @@ def scenario_history_live_and_falling_over(bin_dir):
 
 
 def scenario_believing_no_node(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         genesis = ["--genesis", cluster.dir / "genesis.json"]
         load = Load(cluster, nodes=[0, 1], readers=[0, 1, 2])
@@ -73,7 +74,7 @@ def scenario_believing_no_node(bin_dir):
 
 
 def scenario_slow_reader(bin_dir):
-    with Cluster(bin_dir) as cluster:
+    with Processes(bin_dir) as cluster:
         cluster.start()
         slow = subscribe(cluster, [2], "--from", 1)
         slow.send_signal(signal.SIGSTOP)

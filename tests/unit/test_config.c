@@ -224,7 +224,7 @@ static void test_config_good(void **state)
     file("g.json", GOOD);
     const char *path = file(
         "a.conf", "# words\n" NODE_SECTION "first_start = first\n; words\n" LISTEN_SECTION
-                  "[store]\n  retention_ms = 90000 ; words\n"
+                  "[peers]\n0 = tcp://10.0.0.9:9\n[store]\n  retention_ms = 90000 ; words\n"
                   "[admission]\nclient_tx_per_s=5\nsealed_bytes_burst = 7\n[log]\nlevel = debug");
     if (slu_node_config_load(&config, &genesis, path, NULL, why, sizeof why))
         fail_msg("%s", why);
@@ -235,6 +235,8 @@ static void test_config_good(void **state)
     assert_string_equal(config.data_dir, "/var/data");
     assert_int_equal(config.index, 1);
     assert_string_equal(config.peer_listen_url, "tcp://127.0.0.1:7610");
+    assert_string_equal(config.peer_urls[0], "tcp://10.0.0.9:9");
+    assert_string_equal(config.peer_urls[1], "tcp://127.0.0.1:7610");
     assert_string_equal(config.client_listen_url, "tcp://127.0.0.1:1");
     assert_string_equal(config.http_host, "::1");
     assert_int_equal(config.http_port, 8080);
@@ -274,6 +276,12 @@ static void test_config_errors(void **state)
         {"[listen]\nhttp = ::1:8080\n", "c:2: listen.http: '::1:8080' is not HOST:PORT"},
         {"[listen]\nhttp = a:99999\n", "c:2: listen.http: 99999 is not in 0..65535"},
         {"[store]\nretention_ms = 1\n", "c:2: store.retention_ms: 1 is not in 1000.."},
+        {"[peers]\none = tcp://a:1\n", "c:2: peers.J: 'one' is not a whole number"},
+        {"[peers]\n64 = tcp://a:1\n", "c:2: peers.J: 64 is not in 0..63"},
+        {"[peers]\n1 = tcp://a:1\n1 = tcp://b:1\n", "c:3: peers.1: given before, in line 2"},
+        {"[peers]\n1 = a:1\n", "c:2: peers.J: must begin with tcp://"},
+        {"[peers]\n1 =\n", "c:2: peers.J: must begin with tcp://"},
+        {NODE_SECTION LISTEN_SECTION "[peers]\n2 = tcp://a:1\n", "peers.2: "},
         {"[log]\nlevel = loud\n", "c:2: log.level: 'loud' is none of"},
         {"[node]\n# xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"

@@ -25,8 +25,7 @@ def forced_entries(cluster, node, to, rollup=0):
     """Every forced entry that the node's subscriber gets, in the order of the stream; `rollup`: of the only one
     that has some."""
     entries = []
-    command = [cluster.bin / "sluice", "subscribe", "--node", cluster.url(node), "--rollup", str(rollup), "--from", "1",
-               "--to", str(to)]
+    command = cluster.client("subscribe", "--node", cluster.url(node), "--rollup", rollup, "--from", 1, "--to", to)
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as reader:
         for line in reader.stdout:
             if '"forced":true' not in line:
@@ -66,7 +65,7 @@ def check_heights(cluster, nodes, top, rollup=0):
     """Each forced entry up to `top` was queued somewhere, of which every node says the same; it stands in the
     stream where its queueing put it, in the order of the queue, and the nodes say that height to be due. Returns
     the entries and {id: place}."""
-    params = json.loads((cluster.dir / "genesis.json").read_text())["parameters"]
+    params = cluster.parameters()
     entries = forced_entries(cluster, nodes[0], top, rollup)
     told = {node: places_of(cluster, node, [entry.id for entry in entries]) for node in nodes}
     queued = []

@@ -89,9 +89,9 @@ class Reader(threading.Thread):
     def run(self):
         while not self.stopping:
             self.process = subprocess.Popen(
-                [self.cluster.bin / "sluice", "subscribe", "--node", self.cluster.url(self.node),
-                 "--rollup", str(EVERY_ROLLUP), "--from", str(self.last() + 1), "--all",
-                 "--genesis", self.cluster.dir / "genesis.json", "--max-age", str(PATIENCE_S)],
+                self.cluster.client("subscribe", "--node", self.cluster.url(self.node), "--rollup", EVERY_ROLLUP,
+                                    "--from", self.last() + 1, "--all",
+                                    "--genesis", self.cluster.genesis, "--max-age", PATIENCE_S),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             for line in self.process.stdout:
                 if line.endswith(b"\n"):
@@ -160,7 +160,7 @@ class Load:
         journal = [s for submitter in self.submitters for s in submitter.journal]
         for submission in journal:
             if submission.status == "accepted" and submission.outcome not in DEFINITE:
-                self.settle(submission, seconds)
+                settle(self.cluster, self.readers, submission, seconds)
         self.wait_opened(max((submission.height for submission in journal), default=0), seconds)
 
         height = max([submission.height for submission in journal]
@@ -186,18 +186,20 @@ class Load:
                        f"node {reader.node} shows all openings, and height {height}")
         self.raise_failure()
 
-    def settle(self, submission, seconds):
-        """Finds out what became of an accepted id whose submitter lost its node while waiting."""
-        nodes = itertools.cycle([reader.node for reader in self.readers])
 
-        def definite():
-            for reader in self.readers:
-                if submission.id in reader.places:
-                    submission.outcome = "ordered"
-                    submission.height, submission.index = reader.places[submission.id]
-                    return True
-            done = self.cluster.run("tx", submission.id, "--node", self.cluster.url(next(nodes)), check=False)
-            state = json.loads(done.stdout)["state"] if done.stdout else ""
-            submission.outcome = state if state in OUTCOMES else ""
-            return submission.outcome
-        wait_until(definite, seconds, f"a definite outcome of accepted {submission.id}")
+def settle(cluster, readers, submission, seconds):
+    """Finds out what became of an accepted id whose submitter lost its node while waiting: by what readers saw, or by
+    asking any node that has one."""
+    nodes = itertools.cycle([reader.node for reader in readers])
+
+    def definite():
+        for reader in readers:
+            if submission.id in reader.places:
+                submission.outcome = "ordered"
+                submission.height, submission.index = reader.places[submission.id]
+                return True
+        done = cluster.run("tx", submission.id, "--node", cluster.url(next(nodes)), check=False)
+        state = json.loads(done.stdout)["state"] if done.stdout else ""
+        submission.outcome = state if state in OUTCOMES else ""
+        return submission.outcome
+    wait_until(definite, seconds, f"a definite outcome of accepted {submission.id}")

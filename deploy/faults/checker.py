@@ -16,6 +16,9 @@ class Submission:
     outcome: str = ""       # ordered, expired, dropped; anything else is not definite
     height: int = 0
     index: int = 0
+    kind: str = "plain"     # sealed, timelocked, forced
+    sent: float = 0         # seconds, on the clock of the run
+    answered: float = 0
 
 
 DEFINITE = ("ordered", "expired", "dropped")

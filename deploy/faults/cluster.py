@@ -1,0 +1,212 @@
+"""A cluster of Sluice nodes as tests see it, whatever its nodes run in: its files, its nodes' lives, and what they
+answer. `Processes` and `Containers` are the two kinds."""
+import abc
+import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+ORDER_S = 30     # longest wait for a node to order
+STOP_S = 20      # longest wait for a node to end after SIGTERM
+
+
+class Failed(Exception):
+    """The scenario did not go as it must; the text says how."""
+
+
+def wait_until(condition, seconds, what):
+    """Polls `condition` until it is true and returns its value; Failed after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Failed(f"not within {seconds} s: {what}")
+        time.sleep(0.05)
+
+
+class Cluster(abc.ABC):
+    """Leaving it by `with` ends its nodes and removes its files, after showing the ends of their logs on a failure."""
+
+    def __init__(self, nodes):
+        self.nodes = nodes
+        self.links = None           # Links, where they can be hurt
+        self.environments = {}      # {node: {name: value}} from its next start on
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="sluice-"))
+        self.dir = self.home / "cluster"        # as deploy/cluster lays it out
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failure, *_):
+        if failure:
+            for node in range(self.nodes):
+                print(f"---- the end of node {node}'s log\n{self.log_tail(node)}")
+        self.close()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    # ---- what each kind does in its way ----
+
+    @abc.abstractmethod
+    def close(self):
+        """Ends every node at once."""
+
+    @abc.abstractmethod
+    def client(self, *args):
+        """The command line of `sluice ARGS`, where it reaches url(node) and the files below."""
+
+    @abc.abstractmethod
+    def url(self, node):
+        """Where clients reach a node."""
+
+    @abc.abstractmethod
+    def http_address(self, node):
+        """HOST:PORT of its HTTP, from here."""
+
+    @abc.abstractmethod
+    def client_address(self, node):
+        """(HOST, PORT) where it listens for clients, from here."""
+
+    @abc.abstractmethod
+    def peer_address(self, node):
+        """(HOST, PORT) where it listens for other nodes, from here."""
+
+    @abc.abstractmethod
+    def log_tail(self, node, lines=15):
+        """The last lines of its log."""
+
+    @abc.abstractmethod
+    def spawn(self, node):
+        """Starts a node and returns at once."""
+
+    @abc.abstractmethod
+    def exit_code(self, node):
+        """None while it runs, or before its first start."""
+
+    @abc.abstractmethod
+    def alive(self, node):
+        """Whether it runs (a paused one does)."""
+
+    @abc.abstractmethod
+    def kill(self, *nodes):
+        """SIGKILL to all of them at once; returns when they are gone."""
+
+    @abc.abstractmethod
+    def stop(self, node):
+        """SIGTERM; the node must end by itself, with exit code 0."""
+
+    @abc.abstractmethod
+    def pause(self, node):
+        """It stands still, with its connections open."""
+
+    @abc.abstractmethod
+    def resume(self, node):
+        """It goes on."""
+
+    # ---- files ----
+
+    @property
+    def genesis(self):
+        """The genesis file, as client() finds it."""
+        return self.dir / "genesis.json"
+
+    def node_dir(self, node):
+        return self.dir / f"node-{node}"
+
+    def data_dir(self, node):
+        """A node's data, as client() finds it."""
+        return self.node_dir(node) / "data"
+
+    def parameters(self):
+        return json.loads((self.dir / "genesis.json").read_text())["parameters"]
+
+    def configure(self, node, section, name, value):
+        """Sets one field of a node's config file, in place of its line or at the end of its section."""
+        path = self.node_dir(node) / "sluiced.conf"
+        lines, where, within = path.read_text().splitlines(), None, False
+        for i, line in enumerate(lines):
+            if line.startswith("["):
+                within = line.strip() == f"[{section}]"
+            if within:
+                where = where if where is not None and is_field(lines[where], name) else i
+                if is_field(line, name):
+                    where = i
+        new = f"{name} = {value}"
+        if where is None:
+            lines += [f"[{section}]", new]
+        elif is_field(lines[where], name):
+            lines[where] = new
+        else:
+            lines.insert(where + 1, new)
+        path.write_text("\n".join(lines) + "\n")
+
+    # ---- nodes ----
+
+    def start(self, *nodes):
+        """Starts nodes (none named: all) and waits until each of them orders."""
+        nodes = nodes or range(self.nodes)
+        for node in nodes:
+            self.spawn(node)
+        self.wait_ordering(*nodes)
+
+    def kill_all(self):
+        self.kill(*range(self.nodes))
+
+    def check_alive(self):
+        for node in range(self.nodes):
+            if not self.alive(node):
+                raise Failed(f"node {node} is gone")
+
+    # ---- asking ----
+
+    def run(self, *args, stdin=None, timeout=60, check=True):
+        """Runs `sluice ARGS`; Failed on a non-zero exit when `check`. Returns the completed process."""
+        done = subprocess.run(self.client(*args), input=stdin, text=True,
+                              stdin=subprocess.DEVNULL if stdin is None else None,
+                              capture_output=True, timeout=timeout)
+        if check and done.returncode != 0:
+            raise Failed(f"sluice {' '.join(map(str, args))[:300]}: exit {done.returncode}: {done.stderr.strip()}")
+        return done
+
+    def status(self, node):
+        """What `sluice status` says; None when the node does not answer."""
+        try:
+            done = self.run("status", "--node", self.url(node), timeout=10, check=False)
+        except subprocess.TimeoutExpired:
+            return None
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def height(self, node):
+        status = self.status(node)
+        return status["height"] if status else 0
+
+    def wait_height(self, node, height, seconds=ORDER_S):
+        def reached():
+            if not self.alive(node):
+                raise Failed(f"node {node} ended with {self.exit_code(node)}")
+            return self.height(node) >= height
+        wait_until(reached, seconds, f"node {node} at height {height}")
+
+    def wait_ordering(self, *nodes):
+        """Until each named node (none: all) has delivered a new height."""
+        nodes = nodes or range(self.nodes)
+        for node in nodes:
+            self.wait_height(node, 0)
+        heights = {node: self.height(node) for node in nodes}
+        for node in nodes:
+            self.wait_height(node, heights[node] + 1)
+
+    def metrics(self, node, timeout=10):
+        """/metrics as {name with labels: value}."""
+        with urllib.request.urlopen(f"http://{self.http_address(node)}/metrics", timeout=timeout) as answer:
+            lines = answer.read().decode().splitlines()
+        return {name: float(value) for name, value in
+                (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))}
+
+
+def is_field(line, name):
+    return line.split("=")[0].strip() == name and "=" in line

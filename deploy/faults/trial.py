@@ -1,0 +1,118 @@
+"""One scenario, from making its cluster to the verdict."""
+import threading
+import time
+
+import damage
+import soak
+from cluster import Failed, wait_until
+from samples import Heights, series
+from steps import Stage, words
+from traffic import Clock, Traffic
+from verdict import judge
+
+FLOWING = 30        # entries ordered before the first step
+FLOW_S = 30         # longest wait for them
+CALM_S = 1.5        # of undisturbed load before the first step and behind the last
+SETTLE_S = 60       # longest wait for the outcome of everything, and for readers
+KEY_S = 30          # longest wait for the committee's key
+SHOW_S = 0.25       # between two looks of the table
+
+
+class Trial:
+    """`make(scenario)`: a Cluster, with links if the scenario needs them; `table`: is shown what happens."""
+
+    def __init__(self, scenario, make, table, seed, soak_s):
+        self.scenario, self.make, self.table, self.seed, self.soak_s = scenario, make, table, seed, soak_s
+        self.stage = self.traffic = self.heights = None
+        self.result = {"name": scenario.name, "title": scenario.title, "about": scenario.about, "passed": False,
+                       "skipped": None, "seconds": 0, "seed": None, "failures": [], "faults": [],
+                       "samples": {"at": [], "ordered_per_s": [], "latency_ms": [[], []], "heights": []},
+                       "counts": {}, "resumed": None, "checks": []}
+
+    def run(self):
+        """The scenario's part of the report."""
+        began = time.monotonic()
+        try:
+            with self.make(self.scenario) as cluster:
+                self.live(cluster)
+        except Failed as failure:
+            self.result["failures"].append(str(failure))
+        self.result["seconds"] = round(time.monotonic() - began, 1)
+        self.result["passed"] = not self.result["failures"] and all(c["passed"] for c in self.result["checks"])
+        return self.result
+
+    def steps(self):
+        out = []
+        for step in self.scenario.steps:
+            if step.do == "random":
+                self.result["seed"] = self.seed
+                out += soak.steps(self.seed, self.soak_s, self.scenario.nodes, links=True)
+            else:
+                out.append(step)
+        return out
+
+    def live(self, cluster):
+        scenario = self.scenario
+        honest = [node for node in range(scenario.nodes) if node not in scenario.byzantine]
+        for node, mib in scenario.small_disk.items():
+            damage.small_disk(cluster.node_dir(node), mib << 20)
+        cluster.start()
+        self.wait_key(cluster)
+        clock = Clock()
+        self.stage = Stage(cluster, scenario, clock, cluster.links)
+        self.heights = Heights(cluster, clock)
+        self.traffic = Traffic(cluster, clock, scenario.load, scenario.through, honest)
+        watching = threading.Event()
+        watcher = threading.Thread(target=self.watch, args=[clock, watching], daemon=True)
+        watcher.start()
+        try:
+            self.traffic.wait_ordered(FLOWING, FLOW_S)
+            time.sleep(CALM_S)
+            for step in self.steps():
+                time.sleep(step.after)
+                self.stage.perform(step)
+                self.traffic.raise_failure()
+            time.sleep(CALM_S)
+            ends = clock()
+            self.stage.now = "settling"
+            self.stage.do_await(self.stage.well())
+            histories, journal = self.traffic.finish(SETTLE_S)
+            self.result["samples"] = series(ends, self.heights, histories, journal)
+            self.evidence(honest)
+        finally:
+            watching.set()
+            watcher.join()
+            self.heights.stop()
+            self.stage.do_calm()
+            self.result["faults"] = self.stage.faults
+        self.stage.now = "auditing"
+        self.result.update(judge(cluster, scenario, histories, journal, self.stage.faults, ends))
+
+    def wait_key(self, cluster):
+        """Nothing can be sealed before the committee has made its key."""
+        def has_key():
+            return all((cluster.status(node) or {"sealing": {}})["sealing"].get("key") for node in range(cluster.nodes))
+        if self.scenario.load["sealed"] or self.scenario.load["timelocked"]:
+            wait_until(has_key, KEY_S, "the committee has a key")
+
+    def evidence(self, honest):
+        """What was provably done is in evidence, and names nobody who is honest."""
+        found = {(e["offence"], e["offender"]) for node in honest for e in self.stage.evidence(node)}
+        innocent = sorted({offender for _, offender in found} - set(self.scenario.byzantine))
+        missing = sorted(set(self.scenario.expect.get("evidence", [])) - {offence for offence, _ in found})
+        said = ", ".join(sorted(f"{offence} by {offender}" for offence, offender in found)) or "none"
+        if innocent:
+            self.result["failures"].append(f"in evidence are honest nodes: {words(innocent)}")
+        if missing:
+            self.result["failures"].append(f"not in evidence: {', '.join(missing)}")
+        self.result["checks"].append({"name": "evidence", "passed": not innocent and not missing, "said": said})
+
+    def watch(self, clock, watching):
+        """Shows the table what happens."""
+        before, at = 0, clock()
+        while not watching.wait(SHOW_S):
+            ordered, _ = self.traffic.seen()
+            now = clock()
+            self.table.show(self.scenario.name, now=self.stage.now, seconds=now, ordered=ordered,
+                            per_s=(ordered - before) / (now - at), heights=self.heights.newest())
+            before, at = ordered, now

@@ -5,6 +5,8 @@ A history is what one independent reader got from one node: a list of heights as
 faults that it finds, in words; an empty list means that all is well."""
 from dataclasses import dataclass
 
+from openings_check import OPENINGS, check_openings, is_opened_in_place
+
 
 @dataclass
 class Submission:
@@ -19,21 +21,25 @@ class Submission:
     kind: str = "plain"     # sealed, timelocked, forced
     sent: float = 0         # seconds, on the clock of the run
     answered: float = 0
+    node: int | None = None     # through which it went, where that is known
+    due_height: int = 0         # of a forced one: as the client was told while it was queued, ...
+    receipts: tuple = ()        # ... and the receipts of those who hold it, {"node", "time_ms", "height"}
 
 
 DEFINITE = ("ordered", "expired", "dropped")
 
 COMMITTEE = 0                               # the nodes' own rollup ...
 COMMITTEE_KINDS = ("evidence", "keygen")    # ... and what they put there
-OPENINGS = ("opened", "void")               # what becomes of an entry of kind sealed, under its id
+OF_THE_READER = {"at"}                      # in a record, of the one who read it: when it had it
 
 
-def check(histories, journal, foreign=()):
+def check(histories, journal, foreign=(), parts=None):
     """`histories`: {node: [height record]}, each read up to the same height. `foreign`: rollups whose
-    entries may come from elsewhere than the journal."""
+    entries may come from elsewhere than the journal. `parts`: of check_openings."""
     faults = []
     for node, history in histories.items():
-        faults += check_history(node, history)
+        faults += check_heights_follow(node, history) + check_once(node, history)
+        faults += [f"node {node}: {fault}" for fault in check_openings(history, parts)]
     faults += compare(histories)
     if not faults:
         longest = max(histories.values(), key=len, default=[])
@@ -41,9 +47,9 @@ def check(histories, journal, foreign=()):
     return faults
 
 
-def check_history(node, history):
-    """Heights without gap, times rising, indexes without hole, nothing twice."""
-    faults, seen, previous = [], {}, None
+def check_heights_follow(node, history):
+    """Heights without gap, times rising, indexes without hole."""
+    faults, previous = [], None
     for record in history:
         height = record["height"]
         if previous and height != previous["height"] + 1:
@@ -53,6 +59,15 @@ def check_history(node, history):
         indexes = [entry["index"] for entry in record["entries"] if not is_opened_in_place(height, entry)]
         if indexes != list(range(len(indexes))):
             faults.append(f"node {node}: indexes of height {height} have a hole: {indexes}")
+        previous = record
+    return faults
+
+
+def check_once(node, history):
+    """Nothing is there twice: no id, no content. A commitment and its opening share an id."""
+    faults, seen = [], {}
+    for record in history:
+        height = record["height"]
         for entry in record["entries"]:
             for key in ((entry["id"], entry["kind"] in OPENINGS),
                         (entry_rollup(record, entry), content(entry) or entry["id"])):
@@ -60,62 +75,7 @@ def check_history(node, history):
                     faults.append(f"node {node}: {entry['id']} at height {height} came at {seen[key]} already")
                     break
                 seen[key] = height
-        previous = record
-    return faults + [f"node {node}: {fault}" for fault in check_openings(history)]
-
-
-def check_openings(history):
-    """What is sealed is opened once, at the first height that reaches its unlock (no other, so the load must be less
-    than what heights open), right behind its commitment when that is where it was ordered; not a byte of it before.
-    For histories of all rollups from the first height on."""
-    faults, waiting, opened_at = [], {}, {}
-    if any(record.get("rollup") != COMMITTEE for record in history):
-        return []
-    for record in history:
-        height, before = record["height"], None
-        for entry in record["entries"]:
-            id = entry["id"]
-            if entry["kind"] == "sealed":
-                waiting[id] = (height, entry)
-            elif entry["kind"] in OPENINGS:
-                ordered_at, commitment = waiting.pop(id, (0, None))
-                if commitment is None:
-                    faults.append(f"{id} is opened at height {height}, not ordered before: {opened_at.get(id)}")
-                    continue
-                opened_at[id] = height
-                faults += compare_opening(record, entry, ordered_at, commitment)
-                if is_opened_in_place(height, entry) and before is not commitment:
-                    faults.append(f"{id} is not opened right behind its commitment at height {height}")
-            before = entry
-        for id in [id for id, (_, entry) in waiting.items() if is_unlocked(entry, record)]:
-            faults.append(f"{id} is due at height {height} and not opened there")
-            del waiting[id]
     return faults
-
-
-def compare_opening(record, entry, ordered_at, commitment):
-    """Faults of one opening against its commitment."""
-    faults, height = [], record["height"]
-    if entry["ordered"] != {"height": ordered_at, "index": commitment["index"]}:
-        faults.append(f"{entry['id']} was ordered at {ordered_at}, its opening says {entry['ordered']}")
-    if not is_unlocked(commitment, record):
-        faults.append(f"{entry['id']} is opened at height {height}, before its unlock {commitment['unlock']}")
-    if entry["kind"] == "opened" and entry["unlock"] != commitment["unlock"]:
-        faults.append(f"{entry['id']} was to be unlocked at {commitment['unlock']}, its opening says {entry['unlock']}")
-    if entry["kind"] == "opened" and any(text[2:] in commitment["payload"] for text in payloads(entry)):
-        faults.append(f"the payload of {entry['id']} stands in its commitment")
-    return faults
-
-
-def is_unlocked(commitment, record):
-    """Whether the height reaches the unlock; what has none is due where it is ordered."""
-    return all(record[name if name == "time_ms" else "height"] >= value
-               for name, value in (commitment["unlock"] or {}).items())
-
-
-def is_opened_in_place(height, entry):
-    """Whether this is the opening of what was ordered at the same height, which has no index of its own."""
-    return entry["kind"] in OPENINGS and entry["ordered"]["height"] == height
 
 
 def compare(histories):
@@ -125,9 +85,10 @@ def compare(histories):
     for node in nodes[1:]:
         one, other = histories[nodes[0]], histories[node]
         for a, b in zip(one, other):
-            if a != b:
-                fields = [name for name in a.keys() | b.keys() if a.get(name) != b.get(name)]
-                faults.append(f"nodes {nodes[0]} and {node} differ at height {a['height']}: {', '.join(sorted(fields))}")
+            fields = [name for name in (a.keys() | b.keys()) - OF_THE_READER if a.get(name) != b.get(name)]
+            if fields:
+                faults.append(f"nodes {nodes[0]} and {node} differ at height {a['height']}: "
+                              + ", ".join(sorted(fields)))
                 break
         if len(one) != len(other):
             faults.append(f"node {nodes[0]} has {len(one)} heights, node {node} has {len(other)}")
@@ -161,11 +122,6 @@ def check_journal(history, journal, foreign):
         if rollup not in foreign and (rollup, payload) not in submitted:
             faults.append(f"{id} at height {height} was never submitted")
     return faults
-
-
-def payloads(entry):
-    """The payload of an entry, or those of a bundle's legs."""
-    return [leg["payload"] for leg in entry["legs"]] if "legs" in entry else [entry["payload"]]
 
 
 def legs_text(legs):

@@ -1,6 +1,7 @@
 """The heights of forced entries, worked out as a client can: by docs/PROTOCOL.md clause 6.5 from the
 heights that queued them, what a subscriber reads, and the genesis' parameters; not by what a node says
 to be due. In a chain of which no forced entry was skipped as a duplicate."""
+import bisect
 import json
 import subprocess
 from dataclasses import dataclass
@@ -8,8 +9,11 @@ from dataclasses import dataclass
 from cluster import Failed
 
 HEAD_BYTES = 21     # of an envelope: rollup, valid_until, kind, length
+LEG_BYTES = 12      # of a bundle's leg, beside its payload; the bundle has a byte more, their number
 TUPLE_BYTES = 48
 ASKED_AT_ONCE = 500
+HEIGHTS_UNDER_WAY = 4   # above the delivered one: their reports are made already
+WORDS = ("state", "certified", "queued_at", "due_height", "delivered_at", "index")  # of a receipt, alike at all nodes
 
 
 @dataclass
@@ -21,6 +25,19 @@ class Entry:
     time_ms: int    # of its height
 
 
+def envelope_bytes(entry):
+    """Of an entry as a reader of all rollups gets it."""
+    if "legs" in entry:
+        return HEAD_BYTES + 1 + sum(LEG_BYTES + (len(leg["payload"]) - 2) // 2 for leg in entry["legs"])
+    return HEAD_BYTES + (len(entry["payload"]) - 2) // 2
+
+
+def forced_of(record):
+    """Every forced entry of a height."""
+    return [Entry(e["id"], record["height"], e["index"], envelope_bytes(e), record["time_ms"])
+            for e in record["entries"] if e.get("forced")]
+
+
 def forced_entries(cluster, node, to, rollup=0):
     """Every forced entry that the node's subscriber gets, in the order of the stream; `rollup`: of the only one
     that has some."""
@@ -28,11 +45,8 @@ def forced_entries(cluster, node, to, rollup=0):
     command = cluster.client("subscribe", "--node", cluster.url(node), "--rollup", rollup, "--from", 1, "--to", to)
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as reader:
         for line in reader.stdout:
-            if '"forced":true' not in line:
-                continue
-            height = json.loads(line)
-            entries += [Entry(e["id"], height["height"], e["index"], HEAD_BYTES + (len(e["payload"]) - 2) // 2,
-                              height["time_ms"]) for e in height["entries"] if e.get("forced")]
+            if '"forced":true' in line:
+                entries += forced_of(json.loads(line))
     if reader.returncode != 0:
         raise Failed(f"subscribe at node {node}: exit {reader.returncode}")
     return entries
@@ -61,31 +75,73 @@ def book(params, queued):
     return due
 
 
+def compare_places(params, entries, told):
+    """Faults in words. `entries`: every forced one of a stream up to some height, in its order; `told`: {node: {id:
+    what it says}}. Each was queued somewhere, of which every node says the same; it stands where its queueing put it,
+    in the order of the queue, and the nodes say that height to be due."""
+    faults, queued = [], []
+    for entry in entries:
+        places = {node: {word: of.get(entry.id, {}).get(word) for word in WORDS} for node, of in told.items()}
+        place = next(iter(places.values()))
+        if any(other != place for other in places.values()):
+            faults.append(f"nodes say different things of {entry.id}: {places}")
+        elif place["state"] != "final" or not place["certified"] or not place["queued_at"]:
+            faults.append(f"{entry.id} is at height {entry.height}, and nobody says where it was queued: {place}")
+        elif (place["delivered_at"], place["index"]) != (entry.height, entry.index):
+            faults.append(f"{entry.id} is at height {entry.height}, index {entry.index}, told is {place}")
+        else:
+            queued.append((place["queued_at"], entry.id, entry.bytes))
+    if faults:
+        return faults
+    due, first = book(params, queued), next(iter(told.values()))
+    for entry in entries:
+        said = first[entry.id]["due_height"]
+        if entry.height != due[entry.id] or said != due[entry.id]:
+            faults.append(f"{entry.id}, queued at {first[entry.id]['queued_at']}, belongs to height {due[entry.id]}, "
+                          f"is at {entry.height}, told is {said}")
+    if not faults and [entry.id for entry in entries] != [wanted for _, wanted, _ in sorted(queued)]:
+        faults.append("the stream does not follow the order of the queue")
+    return faults
+
+
+def check_forced(forced, entries):
+    """Faults in words: what was submitted as forced and is ordered came through the queue, at the height that its
+    client was told. `forced`: those Submissions."""
+    faults, queued = [], {entry.id: entry for entry in entries}
+    for s in forced:
+        entry = queued.get(s.id)
+        if s.outcome == "ordered" and entry is None:
+            faults.append(f"{s.id} was forced and did not come out of the queue")
+        elif entry and s.due_height and s.due_height != entry.height:
+            faults.append(f"{s.id} is at height {entry.height}, its client was told {s.due_height}")
+    return faults
+
+
+def check_at_once(params, nodes, history, forced, places):
+    """What f+1 nodes held was queued at once: by the time that a hold needs to all (asked for after Δ, sent again
+    after `resend_ms`), in the next block whose reports are not made yet. `forced`: Submissions that no
+    fault's begin or end disturbed; `places`: {id: what a node says}. Returns faults and how many were looked at."""
+    faults, looked_at, times = [], 0, [record["time_ms"] for record in history]
+    grace_ms, needed = 4 * params["delta_ms"] + params["resend_ms"], (nodes - 1) // 3 + 1
+    for s in forced:
+        held = sorted({receipt["node"]: receipt["time_ms"] for receipt in s.receipts}.values())
+        queued_at = places.get(s.id, {}).get("queued_at")
+        if not queued_at or len(held) < needed:
+            continue
+        looked_at += 1
+        next_one = bisect.bisect_left(times, held[needed - 1] + grace_ms)
+        last = history[min(next_one, len(history) - 1)]["height"] + HEIGHTS_UNDER_WAY
+        if queued_at > last:
+            faults.append(f"{s.id} was held by {needed} nodes at {held[needed - 1]} ms, and queued at height "
+                          f"{queued_at}, not up to {last}")
+    return faults, looked_at
+
+
 def check_heights(cluster, nodes, top, rollup=0):
-    """Each forced entry up to `top` was queued somewhere, of which every node says the same; it stands in the
-    stream where its queueing put it, in the order of the queue, and the nodes say that height to be due. Returns
-    the entries and {id: place}."""
-    params = cluster.parameters()
+    """Failed unless each forced entry up to `top` is where it belongs. Returns the entries and {id: place}."""
     entries = forced_entries(cluster, nodes[0], top, rollup)
     told = {node: places_of(cluster, node, [entry.id for entry in entries]) for node in nodes}
-    queued = []
-    for entry in entries:
-        places = [told[node][entry.id] for node in nodes]
-        place = places[0]
-        words = ("state", "certified", "queued_at", "due_height", "delivered_at", "index")
-        if any({word: other.get(word) for word in words} != {word: place.get(word) for word in words}
-               for other in places):
-            raise Failed(f"nodes {nodes} differ: {places}")
-        if place["state"] != "final" or not place["certified"] or not place.get("queued_at"):
-            raise Failed(f"it is not told that and where it was queued: {place}")
-        if (place["delivered_at"], place["index"]) != (entry.height, entry.index):
-            raise Failed(f"delivered at {entry.height}, {entry.index}, told: {place}")
-        queued.append((place["queued_at"], entry.id, entry.bytes))
-    due = book(params, queued)
-    for entry in entries:
-        place = told[nodes[0]][entry.id]
-        if entry.height != due[entry.id] or place["due_height"] != due[entry.id]:
-            raise Failed(f"it belongs to height {due[entry.id]}, is at {entry.height}, told: {place}")
-    if [entry.id for entry in entries] != [wanted for _, wanted, _ in sorted(queued)]:
-        raise Failed("the stream does not follow the order of the queue")
+    faults = compare_places(cluster.parameters(), entries, told)
+    if faults:
+        raise Failed("; ".join(faults[:5]))
     return entries, told[nodes[0]]

@@ -45,7 +45,7 @@ class Client(threading.Thread):
         self.cluster, self.clock, self.kind, self.per_s, self.nodes = cluster, clock, kind, per_s, nodes
         self.journal, self.waiting = [], []     # all; those without an answer, in their order
         self.stopping = threading.Event()
-        self.failure = None
+        self.failure = self.process = None
         self.start()
 
     def run(self):
@@ -66,6 +66,7 @@ class Client(threading.Thread):
         """One life of the program: lines in at the rate, answers out, until told to stop or it ends."""
         errors = tempfile.TemporaryFile("w+", dir=self.cluster.home)
         process = subprocess.Popen(self.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
+        self.process = process
         answers = threading.Thread(target=self.listen, args=[process], daemon=True)
         answers.start()
         due = time.monotonic()
@@ -100,6 +101,8 @@ class Client(threading.Thread):
             submission.status, submission.id = "lost" if lost else answer["status"], answer.get("id") or ""
             submission.outcome = answer.get("outcome") or ""
             submission.height, submission.index = answer.get("height") or 0, answer.get("index") or 0
+            submission.due_height = answer.get("due_height") or 0
+            submission.receipts = tuple(answer.get("receipts") or ())
 
 
 class TimedReader(Reader):
@@ -169,9 +172,16 @@ class Traffic:
         self.raise_failure()
         top = min(reader.last() for reader in self.readers)
         histories = {reader.node: reader.history(top) for reader in self.readers}
+        return histories, journal
+
+    def close(self):
+        """Ends all of it at once, whatever is on its way."""
+        for client in self.clients:
+            client.stopping.set()
+            if client.process:
+                client.process.kill()
         for reader in self.readers:
             reader.stop()
-        return histories, journal
 
 
 def payload(serial):

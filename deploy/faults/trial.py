@@ -1,4 +1,5 @@
 """One scenario, from making its cluster to the verdict."""
+import subprocess
 import threading
 import time
 
@@ -16,13 +17,16 @@ CALM_S = 1.5        # of undisturbed load before the first step and behind the l
 SETTLE_S = 60       # longest wait for the outcome of everything, and for readers
 KEY_S = 30          # longest wait for the committee's key
 SHOW_S = 0.25       # between two looks of the table
+ALL_LINES = 10 ** 9 # of a log
 
 
 class Trial:
-    """`make(scenario)`: a Cluster, with links if the scenario needs them; `table`: is shown what happens."""
+    """`make(scenario)`: a Cluster, with links if the scenario needs them; `table`: is shown what happens; `folder`:
+    where the nodes' logs are kept if it fails."""
 
-    def __init__(self, scenario, make, table, seed, soak_s):
-        self.scenario, self.make, self.table, self.seed, self.soak_s = scenario, make, table, seed, soak_s
+    def __init__(self, scenario, make, table, folder, seed, soak_s):
+        self.scenario, self.make, self.table, self.folder = scenario, make, table, folder
+        self.seed, self.soak_s = seed, soak_s
         self.stage = self.traffic = self.heights = None
         self.result = {"name": scenario.name, "title": scenario.title, "about": scenario.about, "passed": False,
                        "skipped": None, "seconds": 0, "seed": None, "failures": [], "faults": [],
@@ -31,15 +35,27 @@ class Trial:
 
     def run(self):
         """The scenario's part of the report."""
-        began = time.monotonic()
+        began, result = time.monotonic(), self.result
         try:
             with self.make(self.scenario) as cluster:
-                self.live(cluster)
-        except Failed as failure:
-            self.result["failures"].append(str(failure))
-        self.result["seconds"] = round(time.monotonic() - began, 1)
-        self.result["passed"] = not self.result["failures"] and all(c["passed"] for c in self.result["checks"])
-        return self.result
+                try:
+                    self.live(cluster)
+                except Failed as failure:
+                    result["failures"].append(str(failure))
+                result["passed"] = not result["failures"] and all(check["passed"] for check in result["checks"])
+                if not result["passed"]:
+                    self.keep_logs(cluster)
+        except (Failed, OSError, subprocess.SubprocessError) as failure:    # no cluster, or no end of it
+            result["failures"].append(str(failure))
+            result["passed"] = False
+        result["seconds"] = round(time.monotonic() - began, 1)
+        return result
+
+    def keep_logs(self, cluster):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for node in range(cluster.nodes):
+            (self.folder / f"{self.scenario.name}.node-{node}.log").write_text(cluster.log_tail(node, ALL_LINES) + "\n")
+        self.result["failures"].append(f"the nodes' logs: {self.folder}/{self.scenario.name}.node-*.log")
 
     def steps(self):
         out = []
@@ -84,6 +100,7 @@ class Trial:
             watcher.join()
             self.heights.stop()
             self.stage.do_calm()
+            self.traffic.close()
             self.result["faults"] = self.stage.faults
         self.stage.now = "auditing"
         self.result.update(judge(cluster, scenario, histories, journal, self.stage.faults, ends))

@@ -5,7 +5,8 @@ import threading
 import time
 
 import scenario
-from audits import LIE, audit, audit_all, cases, data_of, doctor
+from audit_cases import cases, doctor
+from audits import LIE, audit, audit_all
 from cluster import Failed
 from processes import Processes
 from load import ROLLUP, Load
@@ -51,7 +52,7 @@ def live(cluster):
 
 
 def refuses_running(cluster):
-    done = cluster.run("audit", "--data", data_of(cluster, 0), "--genesis", cluster.dir / "genesis.json", check=False)
+    done = cluster.run("audit", "--data", cluster.data_dir(0), "--genesis", cluster.dir / "genesis.json", check=False)
     if done.returncode != NO_NODE or "is running" not in done.stderr:
         raise Failed(f"a running node's data is audited: {done.returncode} {done.stderr}")
 
@@ -69,13 +70,13 @@ def audit_running(cluster):
 
 def audit_parts(cluster):
     """Ranges: what is not known of before is said, nothing is found wrong."""
-    whole = audit(cluster, "--data", data_of(cluster, 0))
+    whole = audit(cluster, "--data", cluster.data_dir(0))
     top = whole["chain"]["checked"]
     for first, last in ((2, top), (top // 2, top), (top - 3, top), (1, top // 2), (top // 3, top // 2)):
-        lines = audit(cluster, "--data", data_of(cluster, 0), "--from", first, "--to", last)
+        lines = audit(cluster, "--data", cluster.data_dir(0), "--from", first, "--to", last)
         if lines["chain"]["checked"] != last - first + 1:
             raise Failed(f"heights {first} to {last} are {lines['chain']['checked']} blocks")
-    done = cluster.run("audit", "--data", data_of(cluster, 0), "--genesis", cluster.dir / "genesis.json",
+    done = cluster.run("audit", "--data", cluster.data_dir(0), "--genesis", cluster.dir / "genesis.json",
                        "--to", top + 100, check=False)
     if done.returncode != WRONG:
         raise Failed(f"heights that are not there are audited: {done.returncode} {done.stderr}")
@@ -83,7 +84,7 @@ def audit_parts(cluster):
 
 def find(cluster, case):
     copy, wanted = doctor(cluster, 0, case)
-    dirs = [copy] + [data_of(cluster, node) for node in (1, 2, 3)]
+    dirs = [copy] + [cluster.data_dir(node) for node in (1, 2, 3)]
     if case == VOID:    # with one node's shares nobody can tell
         lines = audit(cluster, "--data", copy)
         if not lines["openings"]["unchecked"]:

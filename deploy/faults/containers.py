@@ -28,7 +28,7 @@ PROJECT = "sluice-faults"
 IMAGE, NEXT = f"{PROJECT}:one", f"{PROJECT}:next"
 NEXT_VERSION = "0.1.1"          # that nodes of the other image say
 COMMAND_S = 120                 # longest wait for a docker command
-BUILD_S = 1800
+SILENT_S = 5                    # that prepare() says nothing
 NODES_MAX = 7                   # of docker-compose.yml
 PEERS, CLIENTS, HTTP = 7600, 7601, 7602
 FIRST_NODE, RELAY, CLIENT = 10, 9, 8    # last numbers of their addresses
@@ -76,10 +76,9 @@ class Containers(Cluster):
                                    build("deploy/faults/Dockerfile", image, "--build-arg", f"COMPILED={PROJECT}:compiled",
                                          "--build-arg", f"RUNTIME={PROJECT}:{tag}")))]
         for what, command in steps:
-            done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, text=True, timeout=BUILD_S)
-            if done.returncode != 0:
-                print(f"{done.stdout[-3000:]}\nfaults: no containers: {what} cannot be had", file=sys.stderr)
+            code, said = patiently(what, command)
+            if code != 0:
+                print(f"{said[-3000:]}\nfaults: no containers: {what} cannot be had", file=sys.stderr)
                 sys.exit(2)
         sweep()
 
@@ -239,6 +238,18 @@ class Containers(Cluster):
         done = self.compose("up", "--no-start", "--no-deps", "--no-recreate", f"node-{node}")
         if done.returncode != 0:
             raise Failed(f"docker-compose up: {done.stderr.strip()[-1500:]}")
+
+
+def patiently(what, command):
+    """Exit code and output of a command; says what is waited for when it takes a while."""
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    try:
+        said, _ = process.communicate(timeout=SILENT_S)
+    except subprocess.TimeoutExpired:
+        print(f"making {what} ...", flush=True)
+        said, _ = process.communicate()
+    return process.returncode, said
 
 
 def build(dockerfile, tag, *args):

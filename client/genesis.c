@@ -1,4 +1,5 @@
-/* `sluice genesis`: keys, a genesis and a config per node for a new chain on this machine. */
+/* `sluice genesis`: keys, a genesis and a config per node for a new chain on this machine, or on one
+ * host per node. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,7 +18,7 @@
 #include "sluice/error.h"
 
 static const char usage[] =
-    "usage: sluice genesis --nodes N --dir D [--base-port P] [--name NAME]\n"
+    "usage: sluice genesis --nodes N --dir D [--base-port P] [--hosts HOST,...] [--name NAME]\n"
     "                      [--rollup ID:NAME]... [--param NAME=VALUE]...\n"
     "\n"
     "Writes D/genesis.json and, for each node I, D/node-I/ with sluiced.conf, node.key,\n"
@@ -26,20 +27,25 @@ static const char usage[] =
     "  --nodes N           how many nodes, 1..64\n"
     "  --dir D             where to; made when it is not there\n"
     "  --base-port P       node I listens on P+10*I for peers, +1 for clients, +2 for HTTP [7600]\n"
+    "  --hosts HOST,...    as many as nodes: node I is on the I-th host and listens on all of its\n"
+    "                      addresses, on P, P+1 and P+2; without it all are on 127.0.0.1\n"
     "  --name NAME         of the chain [sluice]\n"
     "  --rollup ID:NAME    a row of the rollup table; without any, every id is allowed\n"
     "  --param NAME=VALUE  a parameter of the genesis that is not to be the default\n"
     "\n"
     "Exit: 0 written, 1 the system refused, 2 wrong arguments, or D holds a genesis already.\n";
 
-#define BASE_PORT  7600u
-#define PORT_STEP  10u
-#define PATH_CHARS 4096u
-#define WHY_CHARS  (PATH_CHARS + 512u)
+#define BASE_PORT   7600u
+#define PORT_STEP   10u
+#define LOOPBACK    "127.0.0.1"
+#define ANY_ADDRESS "0.0.0.0"
+#define PATH_CHARS  4096u
+#define WHY_CHARS   (PATH_CHARS + 512u)
 
 struct options {
     struct slu_genesis genesis;
     const char *dir;
+    const char *hosts; /* separated by commas; NULL: all nodes are on this machine */
     uint64_t nodes, base_port;
 };
 
@@ -77,11 +83,11 @@ static const char config_text[] =
     "\n"
     "[listen]\n"
     "# For the other nodes. Without it, the address of this node in the genesis.\n"
-    "# peers = tcp://127.0.0.1:%u\n"
+    "%speers = tcp://%s:%u\n"
     "# For clients: `sluice submit`, `sluice subscribe`.\n"
-    "clients = tcp://127.0.0.1:%u\n"
+    "clients = tcp://%s:%u\n"
     "# HTTP with /metrics (Prometheus) and /healthz. Not for the open internet.\n"
-    "http = 127.0.0.1:%u\n"
+    "http = %s:%u\n"
     "\n"
     "[peers]\n"
     "# Where this node reaches another one, if not at its address in the genesis: through a "
@@ -125,6 +131,37 @@ static const char config_text[] =
     "[log]\n"
     "# error, warn, info or debug; to standard error, as logfmt.\n"
     "level = info\n";
+
+/* ---- where a node is ---- */
+
+/* The first of node I's ports: on a host of its own every node has the same ones. */
+static unsigned node_port(const struct options *o, uint16_t node)
+{
+    return (unsigned)o->base_port + (o->hosts ? 0 : PORT_STEP * node);
+}
+
+/* Reads the hosts' list into the nodes' addresses; without one, all are here. */
+static bool set_addresses(struct options *o)
+{
+    const char *host = o->hosts ? o->hosts : LOOPBACK;
+    for (uint16_t i = 0; i < o->nodes; i++) {
+        struct slu_genesis_node *node = &o->genesis.nodes[i];
+        size_t len = strcspn(host, ",");
+        int put = snprintf(node->address, sizeof node->address, "tcp://%.*s:%u", (int)len, host,
+                           node_port(o, i));
+        if (len == 0 || put < 0 || (size_t)put >= sizeof node->address) {
+            slu_complain("genesis", 0, "--hosts: host %u is empty, too long, or missing", i);
+            return false;
+        }
+        if (o->hosts)
+            host += host[len] ? len + 1 : len;
+    }
+    if (o->hosts && *host) {
+        slu_complain("genesis", 0, "--hosts: more hosts than --nodes");
+        return false;
+    }
+    return true;
+}
 
 /* ---- files ---- */
 
@@ -183,8 +220,9 @@ static bool write_file(const char *path, const char *bytes, size_t len)
 static bool write_node(const struct options *o, uint16_t node, const struct seeds *seeds)
 {
     char path[PATH_CHARS], why[WHY_CHARS];
-    char config[sizeof config_text + SLU_NAME_BYTES_MAX + 64];
-    unsigned port = (unsigned)o->base_port + PORT_STEP * node;
+    char config[sizeof config_text + SLU_NAME_BYTES_MAX + 96];
+    const char *listen = o->hosts ? ANY_ADDRESS : LOOPBACK;
+    unsigned port = node_port(o, node);
     snprintf(path, sizeof path, "%s/node-%u", o->dir, node);
     if (!make_directory(path))
         return false;
@@ -198,8 +236,8 @@ static bool write_node(const struct options *o, uint16_t node, const struct seed
         slu_complain("genesis", 0, "%s", why);
         return false;
     }
-    int len = snprintf(config, sizeof config, config_text, node, o->genesis.name, node, port,
-                       port + 1, port + 2);
+    int len = snprintf(config, sizeof config, config_text, node, o->genesis.name, node,
+                       o->hosts ? "" : "# ", listen, port, listen, port + 1, listen, port + 2);
     snprintf(path, sizeof path, "%s/node-%u/sluiced.conf", o->dir, node);
     if (len < 0 || (size_t)len >= sizeof config || !write_file(path, config, (size_t)len))
         return false;
@@ -233,8 +271,6 @@ static void fill_nodes(struct options *o, struct seeds *seeds)
     for (uint16_t i = 0; i < genesis->n; i++) {
         make_keys(&genesis->nodes[i], &seeds[i]);
         genesis->nodes[i].stake = 1;
-        snprintf(genesis->nodes[i].address, sizeof genesis->nodes[i].address, "tcp://127.0.0.1:%u",
-                 (unsigned)o->base_port + PORT_STEP * i);
     }
 }
 
@@ -318,6 +354,7 @@ int slu_command_genesis(int argc, char **argv)
         {"nodes", required_argument, NULL, 'n'},
         {"dir", required_argument, NULL, 'd'},
         {"base-port", required_argument, NULL, 'b'},
+        {"hosts", required_argument, NULL, 'o'},
         {"name", required_argument, NULL, 'm'},
         {"rollup", required_argument, NULL, 'r'},
         {"param", required_argument, NULL, 'p'},
@@ -336,6 +373,8 @@ int slu_command_genesis(int argc, char **argv)
             o.dir = optarg;
         else if (option == 'b')
             ok = slu_argument_number("genesis", "--base-port", optarg, 1, 65533, &o.base_port);
+        else if (option == 'o')
+            o.hosts = optarg;
         else if (option == 'm')
             ok = (size_t)snprintf(o.genesis.name, sizeof o.genesis.name, "%s", optarg) <
                      sizeof o.genesis.name ||
@@ -353,7 +392,9 @@ int slu_command_genesis(int argc, char **argv)
         return SLU_EXIT_NOT_ALL;
     if (!o.nodes || !o.dir || optind < argc)
         return slu_complain("genesis", SLU_EXIT_NOT_ALL, "needs --nodes N and --dir D");
-    if (o.base_port + PORT_STEP * (o.nodes - 1) + 2 > UINT16_MAX)
+    if (node_port(&o, (uint16_t)(o.nodes - 1)) + 2 > UINT16_MAX)
         return slu_complain("genesis", SLU_EXIT_NOT_ALL, "--base-port: the ports pass 65535");
+    if (!set_addresses(&o))
+        return SLU_EXIT_NOT_ALL;
     return make_all(&o);
 }

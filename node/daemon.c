@@ -23,6 +23,7 @@
 #include "node/log.h"
 #include "node/retention.h"
 #include "node/survey.h"
+#include "node/version.h"
 #include "sluice/error.h"
 
 struct slu_daemon {
@@ -450,7 +451,7 @@ int slu_daemon_start(struct slu_daemon **daemon, const char *config_path,
     slu_log(SLU_LOG_INFO,
             "event=started chain=%s node=%u nodes=%u version=%s height=%llu first_start=%d "
             "rejoining=%d",
-            d->genesis.name, (unsigned)d->config.index, (unsigned)d->genesis.n, SLU_VERSION_TEXT,
+            d->genesis.name, (unsigned)d->config.index, (unsigned)d->genesis.n, slu_version,
             (unsigned long long)slu_metrics_get(&d->metrics, SLU_METRIC_LOWEST_HEIGHT), first_start,
             slu_core_rejoining(d->core));
     *daemon = d;

@@ -12,7 +12,7 @@
 
 #include "node/daemon.h"
 #include "node/log.h"
-#include "node/survey.h"
+#include "node/version.h"
 
 #define EXIT_CLEAN   0
 #define EXIT_FAILED  1 /* while running */
@@ -42,7 +42,7 @@ static const char *parse(int argc, char **argv, int *code)
         if (option == 'c') {
             path = optarg;
         } else if (option == 'v') {
-            puts("sluiced " SLU_VERSION_TEXT);
+            printf("sluiced %s\n", slu_version);
             *code = EXIT_CLEAN;
             return NULL;
         } else {

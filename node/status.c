@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "node/clock.h"
 #include "node/survey.h"
+#include "node/version.h"
 
 bool slu_survey_ordering(const struct slu_survey *survey, const struct slu_core_view *view)
 {
@@ -200,7 +201,7 @@ char *slu_survey_status(const struct slu_survey *s)
     set_number(root, "node", s->self);
     json_object_set_new(root, "name", json_string(s->genesis->name));
     json_object_set_new(root, "chain_id", json_string(chain));
-    json_object_set_new(root, "version", json_string(SLU_VERSION_TEXT));
+    json_object_set_new(root, "version", json_string(slu_version));
     set_number(root, "protocol_version", s->genesis->version);
     set_number(root, "height", place.height);
     set_number(root, "opened_height", view->stats.opened_height);

@@ -8,8 +8,6 @@
 #include "node/inbound.h"
 #include "node/peers.h"
 
-#define SLU_VERSION_TEXT "0.1.0"
-
 struct slu_survey {
     const struct slu_genesis *genesis;
     uint16_t self;

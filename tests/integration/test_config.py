@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """What an operator can get wrong: one clear line that names file and field, exit 2."""
+import json
 import shutil
 import socket
 import subprocess
@@ -46,6 +47,37 @@ def scenario_bad_lines(bin_dir):
         refuses(cluster, 0, "genesis.json")
         genesis.unlink()
         refuses(cluster, 0, "genesis.json")
+
+
+def scenario_hosts(bin_dir):
+    """A genesis for nodes that are on hosts of their own: the same ports on each, open on all addresses."""
+    with Cluster(bin_dir, nodes=1) as cluster:
+        def genesis(name, nodes, hosts, **how):
+            return subprocess.run([cluster.bin / "sluice", "genesis", "--nodes", str(nodes), "--dir", cluster.home / name,
+                                   "--base-port", str(cluster.base_port), "--hosts", hosts],
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, **how)
+
+        for hosts, word in [("a,b,c", "host 3"), ("a,b,c,d,e", "more hosts"), ("a,,c,d", "host 1"), ("", "host 0"),
+                            ("a,b,c," + "d" * 200, "host 3")]:
+            done = genesis("refused", 4, hosts)
+            if done.returncode != 2 or word not in done.stderr or (cluster.home / "refused").exists():
+                raise Failed(f"--hosts '{hosts}': exit {done.returncode}, {done.stderr}")
+        genesis("four", 4, "a,b.example,10.1.2.3,d", check=True)
+        addresses = [node["address"] for node in json.loads((cluster.home / "four" / "genesis.json").read_text())["nodes"]]
+        port = cluster.base_port
+        if addresses != [f"tcp://{host}:{port}" for host in ("a", "b.example", "10.1.2.3", "d")]:
+            raise Failed(f"addresses: {addresses}")
+        genesis("one", 1, "127.0.0.9", check=True)
+        node = subprocess.Popen([cluster.bin / "sluiced", "--config", cluster.home / "one" / "node-0" / "sluiced.conf"],
+                                stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            for host in ("127.0.0.9", "127.0.0.1"):
+                wait_until(lambda: subprocess.run(
+                    [cluster.bin / "sluice", "status", "--node", f"tcp://{host}:{port + 1}"],
+                    capture_output=True, timeout=10).returncode == 0, 20, f"the node answers on {host}")
+        finally:
+            node.kill()
+            node.wait()
 
 
 def scenario_key(bin_dir):

@@ -1,0 +1,3 @@
+#include "node/version.h"
+
+const char slu_version[] = SLUICE_VERSION;

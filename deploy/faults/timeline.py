@@ -165,12 +165,13 @@ def linear(canvas, low, high, number=3):
 
 
 def logarithmic(canvas, low, high):
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    """The same from the power of ten below low to high itself: a decade that is nearly empty only takes room."""
+    first, last = math.floor(math.log10(low)), math.log10(high)
     bottom = canvas.y + PLOT
 
     def scale(value):
         return bottom - PLOT * (math.log10(max(value, 10 ** first)) - first) / (last - first)
-    return scale, [(scale(10 ** i), 10 ** i) for i in range(first, last + 1)]
+    return scale, [(scale(10 ** i), 10 ** i) for i in range(first, math.floor(last) + 1)]
 
 
 def pixels(canvas, points, scale, highest_only=False):

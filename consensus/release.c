@@ -72,18 +72,25 @@ static void list(struct slu_space_maker *space, const struct slu_entry *entry,
         SLU_CHECK(slu_space_add(space, rollups[i], leaf32));
 }
 
+void slu_release_entries(struct slu_core *c, const struct slu_entry *entries, size_t count)
+{
+    uint8_t leaves[SLU_RELEASE_ENTRIES][32];
+    SLU_CHECK(count <= SLU_RELEASE_ENTRIES);
+    slu_entry_leaves(leaves, c->g->chain_id, entries, count);
+    for (size_t i = 0; i < count; i++)
+        list(&c->releases.ordered, &entries[i], leaves[i]);
+}
+
 void slu_release_entry(struct slu_core *c, uint32_t index, uint8_t kind, const uint8_t id32[32],
                        const struct slu_tx *tx)
 {
     struct slu_entry entry = {.index = index, .id32 = id32, .kind = kind};
-    uint8_t leaf32[32];
     if (tx) {
         entry.rollup = tx->rollup;
         entry.payload = tx->body;
         entry.payload_len = tx->body_len;
     }
-    slu_entry_leaf(leaf32, c->g->chain_id, index, kind, id32, NULL);
-    list(&c->releases.ordered, &entry, leaf32);
+    slu_release_entries(c, &entry, 1);
 }
 
 static void hash_u64(struct slu_hash *hash, uint64_t value)

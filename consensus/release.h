@@ -20,6 +20,8 @@
 #define SLU_RELEASES_KEPT 128u /* my own, the newest ... */
 #define SLU_RELEASE_AHEAD 64u  /* ... and others' signatures of so many heights above */
 
+#define SLU_RELEASE_ENTRIES 16u /* at once */
+
 struct slu_releases {
     struct slu_space_maker ordered, opened;
     uint8_t parts[SLU_STATE_PARTS][32];              /* of the delivered height */
@@ -41,8 +43,10 @@ size_t slu_releases_bytes(const struct slu_genesis *g);
 struct slu_arena;
 void slu_releases_init(struct slu_core *c, struct slu_arena *arena);
 
-/** An entry of the height that is being delivered, in order of its index. `kind` as readers get it;
- * `tx` is NULL for evidence. */
+/** The next entries of the height that is being delivered, in order of their index, at most
+ * SLU_RELEASE_ENTRIES; of each its index, kind as readers get it, id, rollup and payload. */
+void slu_release_entries(struct slu_core *c, const struct slu_entry *entries, size_t count);
+/** The same of one; `tx` is NULL for evidence. */
 void slu_release_entry(struct slu_core *c, uint32_t index, uint8_t kind, const uint8_t id32[32],
                        const struct slu_tx *tx);
 /** All of the block is delivered, with these records: computes the state, writes the SPACE record,

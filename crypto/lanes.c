@@ -98,6 +98,14 @@ void slu_lanes_fixed(struct slu_point out[SLU_LANES],
     SLU_CHECK(slu_lanes_on());
 }
 
+void slu_lanes_fixed_sum(struct slu_point *out, const struct slu_fixed_base *a,
+                         const struct slu_fixed_digits *a_digits, const struct slu_fixed_base *b,
+                         const struct slu_fixed_digits *b_digits)
+{
+    (void)out, (void)a, (void)a_digits, (void)b, (void)b_digits;
+    SLU_CHECK(slu_lanes_on());
+}
+
 void slu_lanes_msm(struct slu_point out[SLU_LANES], const struct slu_point (*points)[SLU_LANES],
                    const uint8_t (*scalars32)[32], size_t count, unsigned bits)
 {

@@ -5,6 +5,7 @@
  *     roots of crypto/field.c ─▶ slu_lanes_power
  *     slu_shares_compute      ─▶ slu_lanes_shares
  *     slu_fixed_sums          ─▶ slu_lanes_fixed      z B_i - e P_i, B_i with a table
+ *     signatures of known keys ─▶ slu_lanes_fixed_sum
  *     slu_combine_many        ─▶ slu_lanes_msm        four sums with the same scalars
  *     slu_msm_many            ─▶ slu_lanes_windows    four windows of one sum
  *
@@ -37,6 +38,11 @@ void slu_lanes_fixed(struct slu_point out[SLU_LANES],
                      const struct slu_fixed_base *const bases[SLU_LANES],
                      const uint8_t *const z32[SLU_LANES], const uint8_t *const e16[SLU_LANES],
                      const struct slu_point *images);
+
+/** The sum of what both tables add for their digits. */
+void slu_lanes_fixed_sum(struct slu_point *out, const struct slu_fixed_base *a,
+                         const struct slu_fixed_digits *a_digits, const struct slu_fixed_base *b,
+                         const struct slu_fixed_digits *b_digits);
 
 /** out[lane] = sum of scalars[i] * points[i][lane] over `count` terms, at most SLU_MSM_RUN_MAX, of
  * scalars below 2^bits. */

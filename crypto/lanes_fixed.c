@@ -149,4 +149,40 @@ SLU_AVX2 void slu_lanes_fixed(struct slu_point out[SLU_LANES],
     slu_point4_store(to, &sum);
 }
 
+/* A lane takes every fourth window. */
+SLU_AVX2_INLINE void add_windows(struct slu_point4 *sum, const struct slu_fixed_entries *table,
+                                 const struct slu_fixed_digits *digits)
+{
+    for (unsigned window = 0; window < table->windows; window += SLU_LANES) {
+        const struct slu_niels *entries[SLU_LANES];
+        int16_t digit[SLU_LANES];
+        for (unsigned i = 0; i < SLU_LANES; i++) {
+            entries[i] = table->entries + (window + i) * table->half;
+            digit[i] = window + i < table->windows ? digits->digit[window + i] : 0;
+        }
+        add_entries(sum, entries, digit);
+    }
+}
+
+SLU_AVX2 void slu_lanes_fixed_sum(struct slu_point *out, const struct slu_fixed_base *a,
+                                  const struct slu_fixed_digits *a_digits,
+                                  const struct slu_fixed_base *b,
+                                  const struct slu_fixed_digits *b_digits)
+{
+    const struct slu_fixed_entries a_table = slu_fixed_base_entries(a);
+    const struct slu_fixed_entries b_table = slu_fixed_base_entries(b);
+    struct slu_point part[SLU_LANES], *to[4] = {&part[0], &part[1], &part[2], &part[3]};
+    struct slu_cached cached;
+    struct slu_point4 sum;
+    slu_point4_identity(&sum);
+    add_windows(&sum, &a_table, a_digits);
+    add_windows(&sum, &b_table, b_digits);
+    slu_point4_store(to, &sum);
+    *out = part[0];
+    for (unsigned i = 1; i < SLU_LANES; i++) {
+        slu_point_cache(&cached, &part[i]);
+        slu_point_add(out, out, &cached);
+    }
+}
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "crypto/fixed_base.h"
+#include "crypto/lanes.h"
 #include "crypto/scalar.h"
 
 #define KEY_WINDOW_BITS  6u
@@ -105,6 +106,10 @@ static bool expected_r(struct slu_point *out, const struct slu_verify_keys *keys
     crypto_core_ed25519_scalar_reduce(h32, h64);
     slu_fixed_base_digits(&h_digits, key->minus_a, h32);
 
+    if (slu_lanes_on()) {
+        slu_lanes_fixed_sum(out, keys->base, &s_digits, key->minus_a, &h_digits);
+        return true;
+    }
     *out = slu_point_identity;
     slu_fixed_base_add(out, keys->base, &s_digits);
     slu_fixed_base_add(out, key->minus_a, &h_digits);

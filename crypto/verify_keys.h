@@ -4,7 +4,8 @@
  *
  *     s < l, R and A good       refused as libsodium refuses
  *     h  = SHA-512(R | A | m) mod l
- *     R' = s B + h (-A)         B's table and A's table (crypto/fixed_base.h)
+ *     R' = s B + h (-A)         B's table and A's table (crypto/fixed_base.h), four entries at a
+ *                               time where the machine can (crypto/lanes.h)
  *     accept when the encoding of R' is R, byte for byte
  *
  * All nodes must agree on every signature, so this accepts and refuses exactly what

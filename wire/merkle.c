@@ -4,8 +4,12 @@
 
 #include "base/check.h"
 #include "crypto/hash.h"
+#include "crypto/hash_many.h"
+
+#define SMALL 64u /* leaves of a tree that is made level by level */
 
 struct tree {
+    const uint8_t *chain_id32;
     uint8_t bytes[SLU_HASH_PREFIX_MAX + 64]; /* what is hashed for a node, its prefix ready */
     size_t prefix;
     const uint8_t (*leaves)[32]; /* from `first` on where only those are known */
@@ -16,7 +20,7 @@ struct tree {
 static struct tree tree_of(const uint8_t chain_id32[32], const uint8_t (*leaves)[32],
                            uint32_t first, uint32_t end)
 {
-    struct tree t = {.leaves = leaves, .first = first, .end = end};
+    struct tree t = {.chain_id32 = chain_id32, .leaves = leaves, .first = first, .end = end};
     t.prefix = slu_hash_prefix(t.bytes, "node", chain_id32);
     return t;
 }
@@ -50,6 +54,31 @@ static size_t place_of(uint32_t count, uint32_t at, uint32_t n)
     return start + at;
 }
 
+/* The level above `n` nodes: by twos, a last odd one as it is. `above` may be `below`. */
+static void join_level(const uint8_t chain_id32[32], uint8_t (*above)[32],
+                       const uint8_t (*below)[32], uint32_t n)
+{
+    struct slu_hash_input pairs[SMALL / 2];
+    for (uint32_t at = 0; at < n / 2;) {
+        uint32_t count = n / 2 - at < SMALL / 2 ? n / 2 - at : SMALL / 2;
+        for (uint32_t i = 0; i < count; i++)
+            pairs[i] = (struct slu_hash_input){below[2 * (at + i)], 64};
+        slu_hash_many(above + at, "node", chain_id32, pairs, count);
+        at += count;
+    }
+    if (n % 2 == 1)
+        memmove(above[n / 2], below[n - 1], 32);
+}
+
+static void small_root(const struct tree *t, uint8_t out32[32], uint32_t at, uint32_t n)
+{
+    uint8_t level[SMALL][32];
+    memcpy(level, t->leaves[at], n * (size_t)32);
+    for (; n > 1; n = n / 2 + n % 2)
+        join_level(t->chain_id32, level, (const uint8_t(*)[32])level, n);
+    memcpy(out32, level[0], 32);
+}
+
 static void root_of(struct tree *t, uint8_t out32[32], uint32_t at, uint32_t n)
 {
     uint8_t left32[32], right32[32];
@@ -57,8 +86,8 @@ static void root_of(struct tree *t, uint8_t out32[32], uint32_t at, uint32_t n)
         memcpy(out32, t->leaves[place_of(t->kept, at, n)], 32);
         return;
     }
-    if (n == 1) {
-        memcpy(out32, t->leaves[at], 32);
+    if (n <= SMALL) {
+        small_root(t, out32, at, n);
         return;
     }
     uint32_t left = left_of(n);
@@ -131,15 +160,9 @@ size_t slu_merkle_nodes(uint32_t count)
 
 void slu_merkle_fill(uint8_t (*nodes)[32], const uint8_t chain_id32[32], uint32_t count)
 {
-    struct tree t = tree_of(chain_id32, NULL, 0, 0);
-    while (count > 1) {
-        uint8_t(*above)[32] = nodes + count;
-        for (uint32_t i = 0; i < count / 2; i++)
-            join(&t, above[i], nodes[2 * i], nodes[2 * i + 1]);
-        if (count % 2 == 1)
-            memcpy(above[count / 2], nodes[count - 1], 32);
-        nodes = above;
-        count = count / 2 + count % 2;
+    for (; count > 1; count = count / 2 + count % 2) {
+        join_level(chain_id32, nodes + count, (const uint8_t(*)[32])nodes, count);
+        nodes += count;
     }
 }
 

@@ -3,21 +3,49 @@
 #include <string.h>
 
 #include "crypto/hash.h"
+#include "crypto/hash_many.h"
 #include "sluice/error.h"
 #include "wire/merkle.h"
+
+#define LEAF_HEAD_BYTES 37u
+#define AT_ONCE         16u
+
+static void leaf_head_write(struct slu_writer *w, uint32_t index, uint8_t kind,
+                            const uint8_t id32[32])
+{
+    slu_write_u32(w, index);
+    slu_write_u8(w, kind);
+    slu_write_bytes(w, id32, 32);
+}
 
 void slu_entry_leaf(uint8_t leaf32[32], const uint8_t chain_id32[32], uint32_t index, uint8_t kind,
                     const uint8_t id32[32], const uint8_t *content32)
 {
-    uint8_t bytes[SLU_HASH_PREFIX_MAX + 4 + 1 + 32 + 32];
+    uint8_t bytes[SLU_HASH_PREFIX_MAX + LEAF_HEAD_BYTES + 32];
     size_t prefix = slu_hash_prefix(bytes, "entry", chain_id32);
     struct slu_writer w = slu_writer_of(bytes + prefix, sizeof bytes - prefix);
-    slu_write_u32(&w, index);
-    slu_write_u8(&w, kind);
-    slu_write_bytes(&w, id32, 32);
+    leaf_head_write(&w, index, kind, id32);
     if (content32)
         slu_write_bytes(&w, content32, 32);
     slu_hash_flat(leaf32, bytes, prefix + slu_writer_len(&w));
+}
+
+void slu_entry_leaves(uint8_t (*leaves32)[32], const uint8_t chain_id32[32],
+                      const struct slu_entry *entries, size_t count)
+{
+    uint8_t heads[AT_ONCE][LEAF_HEAD_BYTES];
+    struct slu_hash_input inputs[AT_ONCE];
+    for (size_t done = 0; done < count;) {
+        size_t some = count - done < AT_ONCE ? count - done : AT_ONCE;
+        for (size_t i = 0; i < some; i++) {
+            const struct slu_entry *entry = &entries[done + i];
+            struct slu_writer w = slu_writer_of(heads[i], LEAF_HEAD_BYTES);
+            leaf_head_write(&w, entry->index, entry->kind, entry->id32);
+            inputs[i] = (struct slu_hash_input){heads[i], LEAF_HEAD_BYTES};
+        }
+        slu_hash_many(leaves32 + done, "entry", chain_id32, inputs, some);
+        done += some;
+    }
 }
 
 void slu_space_leaf_write(struct slu_writer *w, const struct slu_space_leaf *leaf)

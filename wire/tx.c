@@ -1,10 +1,12 @@
 #include "wire/tx.h"
 
 #include "crypto/hash.h"
+#include "crypto/hash_many.h"
 #include "crypto/sealed.h"
 #include "wire/bundle.h"
 
 #define GRID_MS  1000u
+#define AT_ONCE  16u
 #define SLACK_MS 2000u /* of the dedup window that valid_for 0 leaves */
 
 const char *slu_drop_name(enum slu_drop drop)
@@ -92,6 +94,19 @@ void slu_tx_id_of(uint8_t id32[32], const uint8_t chain_id32[32], const uint8_t 
 void slu_tx_id(uint8_t id32[32], const struct slu_genesis *genesis, const struct slu_tx *tx)
 {
     slu_tx_id_of(id32, genesis->chain_id, tx->bytes, tx->bytes_len);
+}
+
+void slu_tx_ids(uint8_t (*ids32)[32], const struct slu_genesis *genesis, const struct slu_tx *txs,
+                size_t count)
+{
+    struct slu_hash_input inputs[AT_ONCE];
+    for (size_t done = 0; done < count;) {
+        size_t some = count - done < AT_ONCE ? count - done : AT_ONCE;
+        for (size_t i = 0; i < some; i++)
+            inputs[i] = (struct slu_hash_input){txs[done + i].bytes, txs[done + i].bytes_len};
+        slu_hash_many(ids32 + done, "tx", genesis->chain_id, inputs, some);
+        done += some;
+    }
 }
 
 /* Whether a rollup takes what everybody can read. */

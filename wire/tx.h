@@ -30,7 +30,7 @@ struct slu_tx {
     uint64_t valid_until_ms; /* stream time */
     uint8_t kind;            /* as found: any value, judged by slu_tx_check */
     uint32_t body_len;
-    const uint8_t *body; /* in place */
+    const uint8_t *body;  /* in place */
     const uint8_t *bytes; /* the whole envelope, in place */
     uint32_t bytes_len;
 };
@@ -65,11 +65,14 @@ bool slu_tx_read(struct slu_reader *reader, struct slu_tx *tx);
 /** Appends an envelope. The writer fails when it does not fit. */
 void slu_tx_write(struct slu_writer *writer, uint64_t rollup, uint64_t valid_until_ms, uint8_t kind,
                   const uint8_t *body, uint32_t body_len);
-/** The valid_until of an envelope that is made now: `stream_ms` + `valid_for_ms` (0: the window less
- * 2 s) rounded up to a whole second, or down to the last one within the dedup window. */
+/** The valid_until of an envelope that is made now: `stream_ms` + `valid_for_ms` (0: the window
+ * less 2 s) rounded up to a whole second, or down to the last one within the dedup window. */
 uint64_t slu_valid_until(const struct slu_params *params, uint64_t stream_ms,
                          uint32_t valid_for_ms);
 void slu_tx_id(uint8_t id32[32], const struct slu_genesis *genesis, const struct slu_tx *tx);
+/** Of many, in less time. */
+void slu_tx_ids(uint8_t (*ids32)[32], const struct slu_genesis *genesis, const struct slu_tx *txs,
+                size_t count);
 /** The same of a whole envelope, for who knows of the chain its id only. */
 void slu_tx_id_of(uint8_t id32[32], const uint8_t chain_id32[32], const uint8_t *envelope,
                   size_t len);

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "crypto/group.h"
+#include "crypto/lanes.h"
 #include "crypto/verify_keys.h"
 #include "tests/unit/draw.h"
 
@@ -319,5 +320,9 @@ int main(void)
         cmocka_unit_test(test_mixed_order), cmocka_unit_test(test_small_order_r),
         cmocka_unit_test(test_bad_keys),    cmocka_unit_test(test_arbitrary),
     };
-    return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+    if (sodium_init() < 0)
+        return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    slu_lanes_turn_off(true);
+    return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

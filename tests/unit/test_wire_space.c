@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "crypto/hash.h"
+#include "crypto/lanes.h"
 #include "sluice/error.h"
 #include "tests/unit/draw.h"
 #include "wire/merkle.h"
@@ -336,6 +337,35 @@ static void test_entry_leaves(void **state)
     }
 }
 
+static void test_many_entry_leaves(void **state)
+{
+    (void)state;
+    struct slu_entry entries[LEAVES];
+    uint8_t got[LEAVES][32], wanted32[32];
+    for (uint32_t i = 0; i < LEAVES; i++)
+        entries[i] =
+            (struct slu_entry){.index = 3 * i, .kind = (uint8_t)(i % 4), .id32 = leaves[i]};
+    slu_entry_leaves(got, chain, entries, LEAVES);
+    for (uint32_t i = 0; i < LEAVES; i++) {
+        slu_entry_leaf(wanted32, chain, 3 * i, (uint8_t)(i % 4), leaves[i], NULL);
+        assert_memory_equal(got[i], wanted32, 32);
+    }
+}
+
+/* Where a tree is kept whole, its top is the root that is made without keeping it. */
+static void test_kept_trees(void **state)
+{
+    (void)state;
+    for (uint32_t count = 1; count <= LEAVES; count++) {
+        uint8_t nodes[3 * LEAVES][32], root32[32];
+        memcpy(nodes, leaves, count * sizeof *leaves);
+        slu_merkle_fill(nodes, chain, count);
+        naive_root(root32, (const uint8_t(*)[32])leaves, count);
+        assert_memory_equal(nodes[slu_merkle_nodes(count) - 1], root32, 32);
+        assert_memory_equal(nodes, leaves, count * sizeof *leaves);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +377,10 @@ int main(void)
         cmocka_unit_test(test_withheld_rollup),
         cmocka_unit_test(test_maker),
         cmocka_unit_test(test_entry_leaves),
+        cmocka_unit_test(test_many_entry_leaves),
+        cmocka_unit_test(test_kept_trees),
     };
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    int failed = cmocka_run_group_tests(tests, set_up, NULL);
+    slu_lanes_turn_off(true);
+    return failed + cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -88,6 +88,7 @@ static int prepare(struct slu_feed *feed, char *why, size_t why_cap)
     if (!feed->genesis)
         return SLU_OK;
     feed->openings.genesis = feed->genesis;
+    feed->heights.bound = slu_height_bound(feed->genesis);
     memcpy(feed->chain_id, feed->genesis->chain_id, 32);
     feed->has_chain = true;
     feed->verifier = slu_feed_verifier_new(feed->genesis, feed->options.rollup, feed->options.from);

@@ -128,6 +128,7 @@ void slu_feed_close(struct slu_feed *feed)
     slu_session_close(feed->session);
     slu_feed_verifier_free(feed->verifier);
     slu_heights_free(&feed->heights);
+    slu_openings_forget(&feed->openings);
     free(feed->made.entries);
     free(feed);
 }

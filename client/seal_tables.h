@@ -1,4 +1,4 @@
-/* slu_seal_opening_check for who checks many openings under one key: by the key's tables, some seven
+/* slu_seal_opening_check for who checks many openings under one key: by the key's tables, some five
  * times as fast once they are made. */
 #ifndef SLU_CLIENT_SEAL_TABLES_H
 #define SLU_CLIENT_SEAL_TABLES_H

@@ -90,7 +90,7 @@ struct slu_sealed_opening {
 void slu_sealed_open_many(const struct slu_opening_key *key, struct slu_sealed_opening *openings,
                           size_t count);
 
-/** slu_seal_again (crypto/seal.h) by the key's tables, for some seven times less: nothing in an
+/** slu_seal_again (crypto/seal.h) by the key's tables, for some five times less: nothing in an
  * opening is secret. */
 SLU_MUST_USE int slu_sealed_again(const struct slu_opening_key *key, uint8_t *body, size_t body_cap,
                                   size_t *body_len, const struct slu_seal_opening *opening);

@@ -156,6 +156,14 @@ static void prove(struct tried *tried, uint64_t height, const struct slu_entry *
         assert_memory_equal(facts.payload, entry->payload, entry->payload_len);
     }
     note(tried, &proof, &facts);
+    /* The same of who knows the height only. */
+    static uint8_t again[SLU_PROOF_BYTES_MAX];
+    memcpy(again, bytes, len);
+    status.index = SLU_PROVER_ANY_INDEX;
+    size_t again_len = len;
+    assert_int_equal(slu_prover_make(bench.prover, &status, 0, &bytes, &len), 0);
+    assert_int_equal(len, again_len);
+    assert_memory_equal(bytes, again, len);
 }
 
 static void of_everything_that_is_certified(void **state)
@@ -226,6 +234,10 @@ static void without_there_is_a_reason(void **state)
     status.index += 1000;
     assert_int_equal(slu_prover_make(bench.prover, &status, 0, &bytes, &len), SLU_ERR_CORRUPT);
     status.index -= 1000;
+    struct slu_tx_status elsewhere = status;
+    elsewhere.index = SLU_PROVER_ANY_INDEX;
+    elsewhere.id[0] ^= 1;
+    assert_int_equal(slu_prover_make(bench.prover, &elsewhere, 0, &bytes, &len), SLU_ERR_MISMATCH);
     forget(SLU_REC_RELEASE_CERT, at, UINT64_MAX);
     assert_int_equal(slu_prover_make(bench.prover, &status, 0, &bytes, &len), SLU_ERR_REFUSED);
     first_entry(20, &status);

@@ -125,8 +125,9 @@ static int open_rocks(struct slu_disk *d, bool marked, char *why, size_t why_cap
     const rocksdb_options_t *options[SLU_FAMILIES];
     for (int i = 0; i < SLU_FAMILIES; i++)
         options[i] = slu_disk_settings_family(d->settings, (unsigned)i);
-    d->db = rocksdb_open_column_families(slu_disk_settings_db(d->settings, !marked), d->dir,
-                                         SLU_FAMILIES, slu_disk_families, options, d->families, &words);
+    d->db =
+        rocksdb_open_column_families(slu_disk_settings_db(d->settings, !marked), d->dir,
+                                     SLU_FAMILIES, slu_disk_families, options, d->families, &words);
     if (words == NULL)
         return 0;
     int error = SLU_ERR_CORRUPT;
@@ -205,17 +206,11 @@ static int open_database(struct slu_disk *d, const struct slu_disk_identity *ide
     return error;
 }
 
-int slu_disk_open(struct slu_disk **disk, const char *dir, const struct slu_disk_identity *identity,
-                  char *why, size_t why_cap)
+struct slu_disk *slu_disk_new(const char *dir)
 {
-    why[0] = '\0';
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
-        snprintf(why, why_cap, "%s: %s", dir, strerror(errno));
-        return SLU_ERR_IO;
-    }
     struct slu_disk *d = calloc(1, sizeof *d);
     if (d == NULL)
-        return SLU_ERR_MEMORY;
+        return NULL;
     pthread_mutex_init(&d->writer, NULL);
     pthread_mutex_init(&d->failing, NULL);
     d->dir = strdup(dir);
@@ -224,9 +219,24 @@ int slu_disk_open(struct slu_disk **disk, const char *dir, const struct slu_disk
     d->unsynced = rocksdb_writeoptions_create();
     d->synced = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(d->synced, 1);
-    int error = d->dir == NULL || d->settings == NULL ? SLU_ERR_MEMORY : 0;
-    if (error == 0)
-        error = open_database(d, identity, why, why_cap);
+    if (d->dir != NULL && d->settings != NULL)
+        return d;
+    slu_disk_close(d);
+    return NULL;
+}
+
+int slu_disk_open(struct slu_disk **disk, const char *dir, const struct slu_disk_identity *identity,
+                  char *why, size_t why_cap)
+{
+    why[0] = '\0';
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+        snprintf(why, why_cap, "%s: %s", dir, strerror(errno));
+        return SLU_ERR_IO;
+    }
+    struct slu_disk *d = slu_disk_new(dir);
+    if (d == NULL)
+        return SLU_ERR_MEMORY;
+    int error = open_database(d, identity, why, why_cap);
     if (error != 0) {
         if (why[0] == '\0')
             snprintf(why, why_cap, "%s", d->failure[0] != '\0' ? d->failure : slu_strerror(error));

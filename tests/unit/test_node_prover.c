@@ -42,8 +42,7 @@ static struct sim *play(void)
     plan_of(&bench.plan, 3, 4);
     bench.plan.forced_permille = 200;
     bench.plan.bundle_permille = 200;
-    bench.plan.roles[3] = SIM_DEVIANT;
-    assert_int_equal(slu_behaviours_set(&bench.plan.behaviours[3], "vote_twice", "yes"), 0);
+    scene_deviant(&bench.plan, 3, "vote_twice");
     bench.plan.load_until_ms = 3500;
     struct sim *sim = begin(scene, &bench.plan);
     for (unsigned i = 0; i < 24; i++) {

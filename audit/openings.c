@@ -8,7 +8,7 @@
 #include "audit/state.h"
 #include "audit/void.h"
 #include "crypto/hash.h"
-#include "crypto/seal.h"
+#include "crypto/sealed.h"
 #include "sluice/error.h"
 #include "wire/entry.h"
 #include "wire/opening.h"
@@ -35,9 +35,8 @@ static const char *seal_again(struct slu_audit *a, struct audit_due *due,
     memcpy(opening.e, o->e16, sizeof opening.e);
     memcpy(opening.z, o->z32, sizeof opening.z);
     memcpy(opening.rho, o->rho32, sizeof opening.rho);
-    const struct slu_seal_key *key =
-        slu_opening_key_public(slu_key_replay_opening(a->replay, due->key));
-    if (slu_seal_again(envelope + SLU_TX_HEAD_BYTES, cap - SLU_TX_HEAD_BYTES, &len, key, &opening))
+    if (slu_sealed_again(slu_key_replay_opening(a->replay, due->key), envelope + SLU_TX_HEAD_BYTES,
+                         cap - SLU_TX_HEAD_BYTES, &len, &opening))
         return "nothing that can be sealed";
     struct slu_writer w = slu_writer_of(envelope, SLU_TX_HEAD_BYTES);
     slu_write_u64(&w, 0);

@@ -83,25 +83,19 @@ static bool parse(int argc, char **argv, struct slu_submit_options *o, struct le
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    bool ok = true;
-    int option, taken;
+    int option;
     *code = SLU_EXIT_NOT_ALL;
-    while (ok && (option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        if (option == 'l')
-            ok = add_leg(legs, optarg);
-        else if ((taken = slu_submit_option(o, option, optarg)) != 0)
-            ok = taken > 0;
-        else {
-            fputs(usage, option == 'h' ? stdout : stderr);
-            *code = option == 'h' ? SLU_EXIT_OK : SLU_EXIT_NOT_ALL;
-            return false;
-        }
+    while ((option = slu_submit_next(o, argc, argv, longs)) != -1) {
+        if (option == 'l' && add_leg(legs, optarg))
+            continue;
+        *code = slu_submit_help(option, usage);
+        return false;
     }
-    if (ok && (optind < argc || legs->bundle.count < SLU_BUNDLE_LEGS_MIN)) {
+    if (optind < argc || legs->bundle.count < SLU_BUNDLE_LEGS_MIN) {
         slu_complain("bundle", 0, "needs --leg R:HEX, twice at least, and --node URL");
-        ok = false;
+        return false;
     }
-    return ok && slu_submit_complete(o);
+    return slu_submit_complete(o);
 }
 
 int slu_command_bundle(int argc, char **argv)

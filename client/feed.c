@@ -88,6 +88,7 @@ static int prepare(struct slu_feed *feed, char *why, size_t why_cap)
     if (!feed->genesis)
         return SLU_OK;
     feed->openings.genesis = feed->genesis;
+    feed->heights.bound = slu_height_bound(feed->genesis);
     memcpy(feed->chain_id, feed->genesis->chain_id, 32);
     feed->has_chain = true;
     feed->verifier = slu_feed_verifier_new(feed->genesis, feed->options.rollup, feed->options.from);
@@ -127,6 +128,7 @@ void slu_feed_close(struct slu_feed *feed)
     slu_session_close(feed->session);
     slu_feed_verifier_free(feed->verifier);
     slu_heights_free(&feed->heights);
+    slu_openings_forget(&feed->openings);
     free(feed->made.entries);
     free(feed);
 }

@@ -96,15 +96,38 @@ static int check_entries(struct slu_heights *heights, const Slu__Client__Height 
     return SLU_OK;
 }
 
+static size_t bytes_max(const struct slu_heights *heights)
+{
+    return heights->bound.bytes ? heights->bound.bytes : SLU_HEIGHT_BYTES_MAX;
+}
+
+static int check_size(struct slu_heights *heights, const Slu__Client__Height *part)
+{
+    uint32_t most = heights->bound.entries;
+    if (part->entries.len > bytes_max(heights) - heights->len) {
+        snprintf(heights->why, sizeof heights->why,
+                 "height %llu: more than the %zu bytes that a height can have",
+                 (unsigned long long)part->height, bytes_max(heights));
+        return SLU_ERR_LIMIT;
+    }
+    if (most && part->count > most - heights->count) {
+        snprintf(heights->why, sizeof heights->why,
+                 "height %llu: more than the %u entries that a height can have",
+                 (unsigned long long)part->height, most);
+        return SLU_ERR_LIMIT;
+    }
+    return SLU_OK;
+}
+
 static int append(struct slu_heights *heights, const Slu__Client__Height *part)
 {
-    if (part->entries.len > SLU_HEIGHT_BYTES_MAX - heights->len)
-        return refuse(heights, SLU_ERR_LIMIT, "larger than any height can be", part->height);
     size_t need = heights->len + part->entries.len;
     if (need > heights->cap) {
         size_t cap = heights->cap ? heights->cap : 65536;
         while (cap < need)
             cap *= 2;
+        if (cap > bytes_max(heights))
+            cap = bytes_max(heights);
         uint8_t *bytes = realloc(heights->bytes, cap);
         if (!bytes)
             return refuse(heights, SLU_ERR_MEMORY, "out of memory", part->height);
@@ -137,7 +160,9 @@ int slu_heights_add(struct slu_heights *heights, const Slu__Client__Height *part
         return refuse(heights, SLU_ERR_MALFORMED, "a part of another height came in between",
                       heights->height);
     }
-    rc = check_entries(heights, part);
+    rc = check_size(heights, part);
+    if (!rc)
+        rc = check_entries(heights, part);
     if (!rc)
         rc = append(heights, part);
     if (rc)

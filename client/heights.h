@@ -19,8 +19,10 @@
 #include "base/limits.h"
 #include "proto/codec.h"
 #include "wire/entry.h"
+#include "wire/height_bound.h"
 
-/** Entries of one height, at most: every lane's quota and as much again for what lists add. */
+/** Entries of one height of any chain, at most: every lane's quota and as much again for what lists
+ * add. */
 #define SLU_HEIGHT_BYTES_MAX  (2u * SLU_NODES_MAX * SLU_LANE_QUOTA_BYTES_CAP)
 #define SLU_HEIGHTS_WHY_BYTES 128u
 
@@ -29,6 +31,7 @@
 const char *slu_entry_kind_name(uint8_t kind);
 
 struct slu_heights {
+    struct slu_height_bound bound; /* of the chain; zero: it is not known */
     uint64_t expected; /* the height that must come next; 0: any */
     bool open;         /* parts of `height` have come, the last has not */
     uint64_t height;
@@ -49,7 +52,7 @@ struct slu_heights {
 /** Takes the next part. Returns 1 when the height is whole (its fields and entries stay readable
  * until the next call), 0 when more parts must follow. Errors, with words in `why`: MALFORMED (a
  * gap, a part that does not fit, entries that do not parse or, opened or void ones, do not say
- * where they were ordered), LIMIT, MEMORY. */
+ * where they were ordered), LIMIT (more than `bound`, of which nothing was taken), MEMORY. */
 SLU_MUST_USE int slu_heights_add(struct slu_heights *heights, const Slu__Client__Height *part);
 
 /** A whole height shall come again, from whichever server. */

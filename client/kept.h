@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/check.h"
+#include "client/tracked.h"
 
 struct slu_kept {
     struct slu_kept *next; /* of its bucket */
@@ -22,6 +23,9 @@ struct slu_kept {
     uint64_t not_before_ms; /* monotonic: given again not before then */
     bool maybe_taken;       /* a node accepted it, or did not answer */
     bool known;             /* that node had it already */
+    enum slu_fate fate;     /* ORDERED or EXPIRED: a search of the history has found it so */
+    uint64_t height;        /* ordered there, */
+    uint32_t index;         /* and at this index */
     uint32_t len;
     uint8_t envelope[];
 };

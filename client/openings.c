@@ -3,17 +3,33 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/seal_tables.h"
 #include "client/urls.h"
 #include "sluice/error.h"
 #include "wire/bundle.h"
 #include "wire/opening.h"
 
-static const struct slu_seal_key *find(const struct slu_openings *o, const uint8_t *key_id32)
+void slu_openings_forget(struct slu_openings *openings)
+{
+    while (openings->count > 0)
+        slu_opening_key_free(openings->keys[--openings->count]);
+}
+
+static const struct slu_opening_key *find(const struct slu_openings *o, const uint8_t *key_id32)
 {
     for (uint16_t i = 0; i < o->count; i++)
-        if (!memcmp(o->keys[i].key_id, key_id32, 32))
-            return &o->keys[i];
+        if (!memcmp(slu_opening_key_public(o->keys[i])->key_id, key_id32, 32))
+            return o->keys[i];
     return NULL;
+}
+
+static int add(struct slu_openings *o, const struct slu_seal_key *key)
+{
+    struct slu_opening_key *tables = slu_opening_key_new(key);
+    if (!tables)
+        return SLU_ERR_MEMORY; /* certified, it is an element */
+    o->keys[o->count++] = tables;
+    return SLU_OK;
 }
 
 /* Gets a key that is not known yet. What a node shows under a key, it can show the key of. */
@@ -36,12 +52,10 @@ static int fetch(struct slu_openings *o, const char *url, const uint8_t *key_id3
                                          : "it is under a key that is not the committee's";
         rc = SLU_ERR_MISMATCH;
     }
-    if (!rc)
-        o->keys[o->count++] = answer.key;
-    return rc;
+    return rc ? rc : add(o, &answer.key);
 }
 
-static int check_content(const struct slu_seal_key *key, const struct slu_entry *entry,
+static int check_content(const struct slu_opening_key *key, const struct slu_entry *entry,
                          const struct slu_opening *shown)
 {
     struct slu_seal_opening opening = {.unlock_kind = (enum slu_unlock)shown->unlock_kind,
@@ -54,7 +68,7 @@ static int check_content(const struct slu_seal_key *key, const struct slu_entry 
     memcpy(opening.e, shown->e16, sizeof opening.e);
     memcpy(opening.z, shown->z32, sizeof opening.z);
     memcpy(opening.rho, shown->rho32, sizeof opening.rho);
-    return slu_seal_opening_check(key, &opening, entry->id32);
+    return slu_seal_opening_check_by(key, &opening, entry->id32);
 }
 
 /* It was due: clause 7.6. */

@@ -6,6 +6,7 @@
 
 #include "client/committee_key.h"
 #include "client/heights.h"
+#include "crypto/sealed.h"
 
 #define SLU_OPENINGS_WHY_BYTES 160u
 
@@ -13,8 +14,11 @@
 struct slu_openings {
     const struct slu_genesis *genesis;
     uint16_t count;
-    struct slu_seal_key keys[SLU_NODES_MAX]; /* certified; there can be no more */
+    struct slu_opening_key *keys[SLU_NODES_MAX]; /* certified; there can be no more */
 };
+
+/** Frees the keys. */
+void slu_openings_forget(struct slu_openings *openings);
 
 /** Checks the opened entries of a whole height. A key that is not known yet is asked for at `url`,
  * on a connection of its own: on the subscription's its answer would wait behind heights. `why`

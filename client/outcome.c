@@ -4,7 +4,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "client/history.h"
 #include "client/place.h"
 #include "client/stage.h"
 #include "client/submitter.h"
@@ -18,7 +17,8 @@ struct waiting {
     struct slu_submitter *s;
     struct slu_outcome *list;
     size_t count;
-    size_t next; /* where the next question begins */
+    uint64_t deadline_ms, until_ms; /* no question after that; none is waited for longer */
+    size_t next;                    /* where the next question begins */
     size_t asked[SLU_QUERY_IDS_MAX];
     ProtobufCBinaryData ids[SLU_QUERY_IDS_MAX];
     size_t again[SLU_QUERY_IDS_MAX]; /* unknown there: to be given to that node, too */
@@ -102,51 +102,34 @@ static void take(struct waiting *w, const Slu__Client__TxReply *reply)
     }
 }
 
-static struct slu_tracked row_of(const struct slu_kept *kept)
+static bool decide_by_history(struct waiting *w, size_t i)
 {
-    struct slu_tracked row = {.has_id = true, .accepted = true, .fate = SLU_FATE_ACCEPTED};
-    memcpy(row.id32, kept->id32, 32);
-    row.known = kept->known || kept->from_height == 0; /* then it may stand further back */
-    row.valid_until_ms = kept->valid_until_ms;
-    row.from_height = kept->from_height ? kept->from_height : UINT64_MAX;
-    return row;
+    const struct slu_kept *kept = kept_of(w, i);
+    if (kept && kept->fate == SLU_FATE_ORDERED)
+        decide(w, i, SLU_OUTCOME_ORDERED, kept->height, kept->index, "");
+    else if (kept && kept->fate == SLU_FATE_EXPIRED)
+        decide(w, i, SLU_OUTCOME_EXPIRED, 0, 0, "expired");
+    else
+        return false;
+    return true;
 }
 
-/* Looks in the history for what is overdue, of one rollup at a time. Errors: MEMORY, else as
- * slu_history_settle. */
+/* Looks in the history for what is overdue, for a while. Errors: as slu_submitter_settle. */
 static int settle(struct waiting *w)
 {
-    struct slu_tracked *rows = calloc(w->overdue_count, sizeof *rows);
-    struct slu_tracked **list = calloc(w->overdue_count, sizeof *list);
-    size_t *whose = calloc(w->overdue_count, sizeof *whose);
-    int rc = rows && list && whose ? SLU_OK : SLU_ERR_MEMORY;
-    size_t count = 0;
-    uint64_t rollup = 0;
-    for (size_t n = 0; n < w->overdue_count && !rc; n++) {
-        const struct slu_kept *kept = kept_of(w, w->overdue[n]);
-        if (!kept || (count > 0 && kept->rollup != rollup))
-            continue;
-        rollup = kept->rollup;
-        rows[count] = row_of(kept);
-        if (rows[count].from_height > w->s->height)
-            rows[count].from_height = w->s->height;
-        whose[count] = w->overdue[n];
-        list[count] = &rows[count];
-        count++;
-    }
-    if (!rc)
-        rc = slu_history_settle(list, count, w->s->urls.at[w->s->urls.current], rollup);
-    for (size_t n = 0; n < count; n++) {
-        if (rows[n].fate == SLU_FATE_ORDERED)
-            decide(w, whose[n], SLU_OUTCOME_ORDERED, rows[n].height, rows[n].index, "");
-        else if (rows[n].fate == SLU_FATE_EXPIRED)
-            decide(w, whose[n], SLU_OUTCOME_EXPIRED, 0, 0, "expired");
-        slu_tracked_end(&rows[n], SLU_FATE_UNKNOWN, NULL);
-    }
-    free(rows);
-    free(list);
-    free(whose);
-    return rc;
+    struct slu_kept *overdue[SLU_QUERY_IDS_MAX];
+    size_t open = 0;
+    for (size_t n = 0; n < w->overdue_count; n++)
+        if (kept_of(w, w->overdue[n]) && !decide_by_history(w, w->overdue[n]))
+            overdue[open++] = kept_of(w, w->overdue[n]);
+    if (open == 0)
+        return SLU_OK;
+    uint64_t until_ms = slu_now_ms() + ASK_MS;
+    int rc =
+        slu_submitter_settle(w->s, overdue, open, until_ms < w->until_ms ? until_ms : w->until_ms);
+    for (size_t n = 0; n < w->overdue_count; n++)
+        (void)decide_by_history(w, w->overdue[n]);
+    return rc == SLU_ERR_BUSY ? SLU_OK : rc;
 }
 
 static int give_again(struct waiting *w)
@@ -165,10 +148,16 @@ static int give_again(struct waiting *w)
     return rc;
 }
 
-/* Follows up what the answer left open. Errors: CLOSED (the node was left), MEMORY. */
+/* Follows up what the answer left open. Errors: CLOSED (the node was left), TIMEOUT (its answer was
+ * not waited for), MEMORY. */
 static int follow_up(struct waiting *w)
 {
     struct slu_submitter *s = w->s;
+    if (slu_now_ms() - s->height_ms > s->options.answer_ms) {
+        slu_submitter_leave(s, "no new height for %llu ms",
+                            (unsigned long long)(slu_now_ms() - s->height_ms));
+        return SLU_ERR_CLOSED;
+    }
     int rc = w->again_count ? give_again(w) : SLU_OK;
     if (rc)
         return rc;
@@ -182,39 +171,39 @@ static int follow_up(struct waiting *w)
             return SLU_ERR_CLOSED;
         }
     }
-    if (slu_now_ms() - s->height_ms > s->options.answer_ms) {
-        slu_submitter_leave(s, "no new height for %llu ms",
-                            (unsigned long long)(slu_now_ms() - s->height_ms));
-        return SLU_ERR_CLOSED;
-    }
     return SLU_OK;
 }
 
-static void pause_until(uint64_t deadline_ms)
+static uint32_t left_ms(const struct waiting *w)
 {
     uint64_t now_ms = slu_now_ms();
-    uint64_t ms = now_ms + PAUSE_MS < deadline_ms ? PAUSE_MS
-                  : now_ms < deadline_ms          ? deadline_ms - now_ms
-                                                  : 0;
+    return now_ms < w->deadline_ms ? (uint32_t)(w->deadline_ms - now_ms) : 0;
+}
+
+static void pause_a_little(const struct waiting *w)
+{
+    uint32_t ms = left_ms(w) < PAUSE_MS ? left_ms(w) : PAUSE_MS;
     nanosleep(&(struct timespec){.tv_nsec = (long)ms * 1000000L}, NULL);
 }
 
-/* One question to one node. Errors: CLOSED (it was left), MEMORY. */
-static int ask(struct waiting *w, uint64_t deadline_ms)
+/* One question to one node. Errors: CLOSED (it was left), TIMEOUT (its answer was not waited for),
+ * MEMORY. */
+static int ask(struct waiting *w)
 {
     struct slu_submitter *s = w->s;
-    uint64_t now_ms = slu_now_ms();
-    uint64_t left_ms = now_ms < deadline_ms ? deadline_ms - now_ms : 0;
     Slu__Client__Reply *reply;
-    if (slu_submitter_reach(s, (uint32_t)left_ms))
+    if (slu_submitter_reach(s, left_ms(w))) {
+        pause_a_little(w);
         return SLU_ERR_CLOSED;
+    }
+    slu_submitter_owes(s);
     int rc = slu_places_ask(s->session, &reply, w->ids, w->asked_count,
-                            left_ms < ASK_MS ? (uint32_t)left_ms : ASK_MS, false);
-    if (rc == SLU_ERR_MEMORY)
+                            left_ms(w) < ASK_MS ? left_ms(w) : ASK_MS, false);
+    if (slu_submitter_cut(s, rc) || rc == SLU_ERR_MEMORY)
         return rc;
     if (rc) {
         slu_submitter_leave_for(s, rc);
-        pause_until(deadline_ms);
+        pause_a_little(w);
         return SLU_ERR_CLOSED;
     }
     slu_submitter_heard(s, reply->query->stream_ms, reply->query->height);
@@ -226,19 +215,22 @@ static int ask(struct waiting *w, uint64_t deadline_ms)
 int slu_submitter_wait(struct slu_submitter *submitter, struct slu_outcome *outcomes, size_t count,
                        uint32_t timeout_ms, char *why, size_t why_cap)
 {
-    const uint64_t deadline_ms = slu_now_ms() + timeout_ms;
     struct waiting *w = calloc(1, sizeof *w);
     int rc = w ? SLU_OK : SLU_ERR_MEMORY;
     bool once = false;
-    if (w)
+    if (w) {
         *w = (struct waiting){.s = submitter, .list = outcomes, .count = count};
+        w->deadline_ms = slu_now_ms() + timeout_ms;
+        w->until_ms = w->deadline_ms + SLU_WAIT_OVER_MS;
+        slu_submitter_until(submitter, w->until_ms);
+    }
     while (rc != SLU_ERR_MEMORY && choose(w) > 0) {
-        if (once && slu_now_ms() >= deadline_ms) {
+        if (once && slu_now_ms() >= w->deadline_ms) {
             rc = SLU_ERR_TIMEOUT;
             break;
         }
         once = true;
-        rc = ask(w, deadline_ms);
+        rc = ask(w);
     }
     if (rc != SLU_ERR_TIMEOUT && rc != SLU_ERR_MEMORY)
         rc = SLU_OK;
@@ -247,6 +239,7 @@ int slu_submitter_wait(struct slu_submitter *submitter, struct slu_outcome *outc
                  *submitter->trouble ? "; " : "", submitter->trouble);
     else if (rc)
         snprintf(why, why_cap, "%s", slu_strerror(rc));
+    slu_submitter_until(submitter, 0);
     free(w);
     return rc;
 }

@@ -12,7 +12,8 @@
 #include "sluice/error.h"
 
 static const char usage[] =
-    "usage: sluice proof ID --node URL[,URL...] [--rollup R] [--genesis G] [--wait S] > FILE\n"
+    "usage: sluice proof ID --node URL[,URL...] [--height H] [--rollup R] [--genesis G] "
+    "[--wait S] > FILE\n"
     "\n"
     "Writes a proof (docs/PROTOCOL.md clause 8.9) that the transaction stands where it does, for "
     "whoever has\n"
@@ -22,21 +23,23 @@ static const char usage[] =
     "of a sealed one that is opened what was inside. `sluice show FILE` prints what it claims.\n"
     "\n"
     "  --node URL,...  nodes to ask, the next one when one is dead\n"
+    "  --height H      where it was ordered, as `submit --wait` and `subscribe` say: without it a "
+    "node finds\n"
+    "                  only what it remembers (some 30 s)\n"
     "  --rollup R      of a bundle: the leg in whose list it is to be shown\n"
     "  --genesis G     check it before it is written\n"
     "  --wait S        for so long while it is not final, or its height not certified yet (0)\n"
     "\n"
-    "Exit: 0 written, 1 no node, 2 there is none (unknown, not final, not certified, pruned), 3 "
-    "what "
-    "the node\n"
-    "gave does not prove it.\n";
+    "Exit: 0 written, 1 no node, 2 there is none (unknown, not final, not certified, pruned, not "
+    "there),\n"
+    "3 what the node gave does not prove it.\n";
 
 #define ANSWER_MS 10000u
 #define AGAIN_MS  200u
 
 struct asked {
     uint8_t id32[32];
-    uint64_t rollup, wait_s;
+    uint64_t height, rollup, wait_s;
     const struct slu_genesis *genesis; /* NULL: not checked */
 };
 
@@ -81,6 +84,7 @@ static int ask(struct slu_session *session, struct asked *asked)
     Slu__Client__Reply *reply;
     query.id = (ProtobufCBinaryData){32, asked->id32};
     query.rollup = asked->rollup;
+    query.height = asked->height;
     request.body_case = SLU__CLIENT__REQUEST__BODY_PROOF;
     request.proof = &query;
     for (uint64_t until = slu_now_ms() + asked->wait_s * 1000;;) {
@@ -116,6 +120,8 @@ static bool take_option(int option, const char *value, struct slu_urls *urls, st
     case 'r':
         return slu_argument_number("proof", "--rollup", value, 1, SLU_ROLLUP_ID_MAX,
                                    &asked->rollup);
+    case 'H':
+        return slu_argument_number("proof", "--height", value, 1, UINT64_MAX, &asked->height);
     case 'w':
         return slu_argument_number("proof", "--wait", value, 0, 86400, &asked->wait_s);
     case 'g':
@@ -130,9 +136,13 @@ static bool take_option(int option, const char *value, struct slu_urls *urls, st
 int slu_command_proof(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"node", required_argument, NULL, 'n'},    {"rollup", required_argument, NULL, 'r'},
-        {"genesis", required_argument, NULL, 'g'}, {"wait", required_argument, NULL, 'w'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"node", required_argument, NULL, 'n'},
+        {"height", required_argument, NULL, 'H'},
+        {"rollup", required_argument, NULL, 'r'},
+        {"genesis", required_argument, NULL, 'g'},
+        {"wait", required_argument, NULL, 'w'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     static struct slu_genesis genesis;
     struct slu_urls urls = {0};

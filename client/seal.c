@@ -6,7 +6,7 @@
 
 #include "client/chain.h"
 #include "client/committee_key.h"
-#include "crypto/sealed.h"
+#include "client/seal_tables.h"
 #include "wire/bundle.h"
 #include "wire/tx.h"
 
@@ -76,11 +76,12 @@ int slu_seal_envelope(uint8_t *envelope, size_t cap, size_t *len, uint8_t id32[3
     return SLU_OK;
 }
 
-int slu_seal_opening_check(const struct slu_seal_key *key, const struct slu_seal_opening *opening,
-                           const uint8_t id32[32])
+/* With the tables of `key`, if there are any. */
+static int check(const struct slu_seal_key *key, const struct slu_opening_key *tables,
+                 const struct slu_seal_opening *opening, const uint8_t id32[32])
 {
     const size_t cap = slu_seal_envelope_bytes(opening->payload_len);
-    size_t body_len;
+    size_t len;
     uint8_t again32[32];
     if (!cap || !is_for_somebody(opening->rollup, opening->payload, opening->payload_len) ||
         memcmp(opening->key_id, key->key_id, 32) != 0)
@@ -88,12 +89,26 @@ int slu_seal_opening_check(const struct slu_seal_key *key, const struct slu_seal
     uint8_t *envelope = malloc(cap);
     if (!envelope)
         return SLU_ERR_MEMORY;
-    int rc = slu_seal_again(envelope + SLU_TX_HEAD_BYTES, cap - SLU_TX_HEAD_BYTES, &body_len, key,
-                            opening);
+    uint8_t *body = envelope + SLU_TX_HEAD_BYTES;
+    const size_t body_cap = cap - SLU_TX_HEAD_BYTES;
+    int rc = tables ? slu_sealed_again(tables, body, body_cap, &len, opening)
+                    : slu_seal_again(body, body_cap, &len, key, opening);
     if (!rc) {
-        write_head(envelope, opening->valid_until_ms, body_len);
-        slu_tx_id_of(again32, key->chain_id, envelope, SLU_TX_HEAD_BYTES + body_len);
+        write_head(envelope, opening->valid_until_ms, len);
+        slu_tx_id_of(again32, key->chain_id, envelope, SLU_TX_HEAD_BYTES + len);
     }
     free(envelope);
     return rc || memcmp(again32, id32, 32) != 0 ? SLU_ERR_MISMATCH : SLU_OK;
+}
+
+int slu_seal_opening_check(const struct slu_seal_key *key, const struct slu_seal_opening *opening,
+                           const uint8_t id32[32])
+{
+    return check(key, NULL, opening, id32);
+}
+
+int slu_seal_opening_check_by(const struct slu_opening_key *tables,
+                              const struct slu_seal_opening *opening, const uint8_t id32[32])
+{
+    return check(slu_opening_key_public(tables), tables, opening, id32);
 }

@@ -10,7 +10,7 @@
 #include "sluice/error.h"
 
 #define ANSWER_MS 10000u
-#define RETRY_MS 50u /* a full send queue is looked at again after so long at the latest */
+#define RETRY_MS  50u /* a full send queue is looked at again after so long at the latest */
 
 struct arrived {
     struct arrived *next;
@@ -29,6 +29,7 @@ struct slu_session {
     bool paused;
     bool down;
     uint64_t drains; /* how often the send queue has drained */
+    uint64_t until_ms;
     uint64_t next_id;
     char reason[SLU_LINK_REASON_BYTES + 64];
 };
@@ -205,9 +206,15 @@ void slu_session_close(struct slu_session *session)
 
 /* ---- requests and replies ---- */
 
+static uint64_t end_of_wait(const struct slu_session *session, uint32_t timeout_ms)
+{
+    uint64_t end_ms = slu_now_ms() + timeout_ms;
+    return session->until_ms && session->until_ms < end_ms ? session->until_ms : end_ms;
+}
+
 static int send_packed(struct slu_session *session, const uint8_t *frame, size_t len, bool wait)
 {
-    uint64_t give_up_ms = slu_now_ms() + session->config.timeout_ms;
+    uint64_t give_up_ms = end_of_wait(session, session->config.timeout_ms);
     for (;;) {
         pthread_mutex_lock(&session->lock);
         uint64_t drains = session->drains;
@@ -279,7 +286,7 @@ static Slu__Client__Reply *take(struct slu_session *session, uint64_t id)
 int slu_session_receive(struct slu_session *session, uint64_t id, Slu__Client__Reply **reply,
                         uint32_t timeout_ms)
 {
-    struct timespec at = until(slu_now_ms() + timeout_ms);
+    struct timespec at = until(end_of_wait(session, timeout_ms));
     int rc = SLU_OK;
     pthread_mutex_lock(&session->lock);
     while (!(*reply = take(session, id))) {
@@ -302,6 +309,11 @@ int slu_session_call(struct slu_session *session, Slu__Client__Request *request,
 {
     int rc = slu_session_send(session, request);
     return rc ? rc : slu_session_receive(session, request->id, reply, timeout_ms);
+}
+
+void slu_session_until(struct slu_session *session, uint64_t until_ms)
+{
+    session->until_ms = until_ms;
 }
 
 bool slu_session_is_down(struct slu_session *session)

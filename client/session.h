@@ -61,6 +61,10 @@ SLU_MUST_USE int slu_session_receive(struct slu_session *session, uint64_t id,
 SLU_MUST_USE int slu_session_call(struct slu_session *session, Slu__Client__Request *request,
                                   Slu__Client__Reply **reply, uint32_t timeout_ms);
 
+/** No call over the session waits past monotonic time `until_ms`, whatever its own timeout; 0: they
+ * may. What ends so ends with TIMEOUT. */
+void slu_session_until(struct slu_session *session, uint64_t until_ms);
+
 bool slu_session_is_down(struct slu_session *session);
 /** Why the session is down, one line; "" while it is up. Copied into `why`. */
 void slu_session_reason(struct slu_session *session, char *why, size_t why_cap);

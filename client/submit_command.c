@@ -57,6 +57,15 @@ static const char forced_usage[] =
     "committee's\n"
     "key does not verify, or its words contradict each other.\n";
 
+/* Which of the two: --forced may also come behind --help. */
+static const char *usage_for(const struct slu_submit_options *o, int argc, char **argv)
+{
+    bool forced = o->forced;
+    for (int i = optind; i < argc; i++)
+        forced = forced || !strcmp(argv[i], "--forced");
+    return forced ? forced_usage : usage;
+}
+
 static bool parse(int argc, char **argv, struct slu_submit_options *o, const char **hex, int *code)
 {
     static const struct option longs[] = {
@@ -66,31 +75,22 @@ static bool parse(int argc, char **argv, struct slu_submit_options *o, const cha
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    bool ok = true;
-    int option, taken;
+    int option;
     *code = SLU_EXIT_NOT_ALL;
-    while (ok && (option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        if (option == 'r')
-            ok =
-                slu_argument_number("submit", "--rollup", optarg, 1, SLU_ROLLUP_ID_MAX, &o->rollup);
-        else if (option == 'x')
+    while ((option = slu_submit_next(o, argc, argv, longs)) != -1) {
+        if (option == 'x')
             *hex = optarg;
-        else if ((taken = slu_submit_option(o, option, optarg)) != 0)
-            ok = taken > 0;
-        else {
-            bool forced = o->forced;
-            for (int i = optind; i < argc; i++)
-                forced = forced || !strcmp(argv[i], "--forced");
-            fputs(forced ? forced_usage : usage, option == 'h' ? stdout : stderr);
-            *code = option == 'h' ? SLU_EXIT_OK : SLU_EXIT_NOT_ALL;
-            return false;
-        }
+        if (option == 'x' || (option == 'r' && slu_argument_number("submit", "--rollup", optarg, 1,
+                                                                   SLU_ROLLUP_ID_MAX, &o->rollup)))
+            continue;
+        *code = slu_submit_help(option, usage_for(o, argc, argv));
+        return false;
     }
-    if (ok && (optind < argc || o->urls.count == 0 || !o->rollup || !*hex)) {
+    if (optind < argc || o->urls.count == 0 || !o->rollup || !*hex) {
         slu_complain("submit", 0, "needs --node URL, --rollup R and --hex FILE");
-        ok = false;
+        return false;
     }
-    return ok && slu_submit_complete(o);
+    return slu_submit_complete(o);
 }
 
 int slu_command_submit(int argc, char **argv)

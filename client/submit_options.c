@@ -1,5 +1,7 @@
 #include "client/submit_options.h"
 
+#include <stdio.h>
+
 #include "base/limits.h"
 
 #define GIVE_UP_S      60u
@@ -10,7 +12,8 @@ void slu_submit_options_init(struct slu_submit_options *options, const char *com
     *options = (struct slu_submit_options){.command = command, .sealing = {.command = command}};
 }
 
-int slu_submit_option(struct slu_submit_options *o, int option, const char *argument)
+/* Returns 1; 0: it is none of these; -1 after a complaint. */
+static int take(struct slu_submit_options *o, int option, const char *argument)
 {
     bool ok = true;
     switch (option) {
@@ -42,6 +45,24 @@ int slu_submit_option(struct slu_submit_options *o, int option, const char *argu
         return slu_sealing_option(&o->sealing, option, argument);
     }
     return ok ? 1 : -1;
+}
+
+int slu_submit_next(struct slu_submit_options *o, int argc, char **argv, const struct option *longs)
+{
+    int option, taken;
+    while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        taken = take(o, option, optarg);
+        if (taken <= 0)
+            return taken == 0 ? option : SLU_SUBMIT_BAD;
+    }
+    return -1;
+}
+
+int slu_submit_help(int option, const char *usage)
+{
+    if (option == 'h' || option == '?')
+        fputs(usage, option == 'h' ? stdout : stderr);
+    return option == 'h' ? SLU_EXIT_OK : SLU_EXIT_NOT_ALL;
 }
 
 bool slu_submit_complete(struct slu_submit_options *o)

@@ -1,6 +1,8 @@
 /* What `sluice submit` and `sluice bundle` are told: how a transaction goes in, whatever it is.
  *
- *     getopt_long with SLU_SUBMIT_OPTIONS ─▶ slu_submit_option ─▶ _complete ─▶ slu_submit_lines
+ *     slu_submit_next with SLU_SUBMIT_OPTIONS ─▶ slu_submit_complete ─▶ slu_submit_lines
+ *           │ the command's own
+ *           └▶ the command, or slu_submit_help
  */
 #ifndef SLU_CLIENT_SUBMIT_OPTIONS_H
 #define SLU_CLIENT_SUBMIT_OPTIONS_H
@@ -24,7 +26,7 @@ struct slu_submit_options {
     struct slu_payloads payloads;
 };
 
-/** Rows of a getopt_long table; the letters are for slu_submit_option. */
+/** Rows of a getopt_long table, beside the command's own and "help", 'h'. */
 #define SLU_SUBMIT_OPTIONS                                                                         \
     {"node", required_argument, NULL, 'n'}, {"wait", no_argument, NULL, 'w'},                      \
         {"valid-for", required_argument, NULL, 'v'}, {"give-up", required_argument, NULL, 'g'},    \
@@ -33,8 +35,14 @@ struct slu_submit_options {
 
 /** Options for the subcommand `command`, as long as nothing is asked for. */
 void slu_submit_options_init(struct slu_submit_options *options, const char *command);
-/** Takes one option. Returns 1; 0: it is none of these; -1 after a complaint. */
-int slu_submit_option(struct slu_submit_options *options, int option, const char *argument);
+/** Takes options as long as they are these, and returns the first that is not, as getopt_long does
+ * (its argument in optarg), -1 at the end, or SLU_SUBMIT_BAD after a complaint. */
+int slu_submit_next(struct slu_submit_options *options, int argc, char **argv,
+                    const struct option *longs);
+#define SLU_SUBMIT_BAD 0
+/** The exit code for an option that is the last one: help (prints `usage`), unknown (prints it as a
+ * complaint), or one that was complained about. */
+int slu_submit_help(int option, const char *usage);
 /** Whether the options fit together. False after a complaint. */
 SLU_MUST_USE bool slu_submit_complete(struct slu_submit_options *options);
 

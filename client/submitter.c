@@ -73,6 +73,7 @@ void slu_submitter_close(struct slu_submitter *submitter)
 {
     if (!submitter)
         return;
+    slu_submitter_settle_no_more(submitter);
     slu_session_close(submitter->session);
     slu_kept_free(&submitter->kept);
     free(submitter);
@@ -89,7 +90,9 @@ int slu_submitter_reach(struct slu_submitter *s, uint32_t give_up_ms)
     s->session = slu_urls_open(&s->urls, give_up_ms, s->trouble, sizeof s->trouble);
     if (!s->session)
         return SLU_ERR_CLOSED;
+    slu_session_until(s->session, s->urls.until_ms);
     s->has_time = false;
+    s->owed_ms = 0;
     s->height = 0;
     s->height_ms = slu_now_ms();
     return SLU_OK;
@@ -107,6 +110,7 @@ void slu_submitter_leave(struct slu_submitter *s, const char *format, ...)
         if ((unsigned char)*at < 0x20 || *at == 0x7f)
             *at = '?';
     snprintf(s->trouble, sizeof s->trouble, "%.90s: %s", url, words);
+    slu_submitter_settle_no_more(s);
     slu_session_close(s->session);
     s->session = NULL;
     s->urls.current = (s->urls.current + 1) % s->urls.count;
@@ -120,6 +124,40 @@ void slu_submitter_leave_for(struct slu_submitter *s, int error)
     if (error == SLU_ERR_CLOSED)
         slu_session_reason(s->session, reason, sizeof reason);
     slu_submitter_leave(s, "%s", *reason ? reason : slu_strerror(error));
+}
+
+void slu_submitter_until(struct slu_submitter *s, uint64_t until_ms)
+{
+    s->urls.until_ms = until_ms;
+    if (s->session)
+        slu_session_until(s->session, until_ms);
+}
+
+void slu_submitter_owes(struct slu_submitter *s)
+{
+    Slu__Client__Reply *late;
+    while (slu_session_receive(s->session, SLU_SESSION_ANY, &late, 0) == SLU_OK) {
+        slu_reply_free(late);
+        s->owed_ms = 0;
+    }
+    if (s->owed_ms == 0) {
+        s->owed_ms = slu_now_ms();
+    } else {
+        uint64_t end_ms = s->owed_ms + s->options.answer_ms;
+        slu_session_until(
+            s->session, s->urls.until_ms && s->urls.until_ms < end_ms ? s->urls.until_ms : end_ms);
+    }
+}
+
+bool slu_submitter_cut(struct slu_submitter *s, int error)
+{
+    uint64_t now_ms = slu_now_ms();
+    bool cut = error == SLU_ERR_TIMEOUT && s->urls.until_ms && now_ms >= s->urls.until_ms &&
+               now_ms - s->owed_ms < s->options.answer_ms;
+    if (!cut)
+        s->owed_ms = 0;
+    slu_session_until(s->session, s->urls.until_ms);
+    return cut;
 }
 
 void slu_submitter_heard(struct slu_submitter *s, uint64_t stream_ms, uint64_t height)
@@ -215,13 +253,15 @@ static int give_some(struct slu_submitter *s, struct slu_gift *gifts, size_t cou
     submit.envelopes = envelopes;
     request.body_case = SLU__CLIENT__REQUEST__BODY_SUBMIT;
     request.submit = &submit;
+    slu_submitter_owes(s);
     int rc = slu_session_call(s->session, &request, &reply, s->options.answer_ms);
+    bool cut = slu_submitter_cut(s, rc);
     if (rc == SLU_ERR_MEMORY)
         return rc;
     if (!rc) {
         rc = take_reply(s, gifts, count, reply);
         slu_reply_free(reply);
-    } else {
+    } else if (!cut) {
         slu_submitter_leave_for(s, rc);
         rc = SLU_ERR_CLOSED;
     }

@@ -23,11 +23,24 @@ int slu_urls_add(struct slu_urls *urls, const char *text, size_t len)
     return SLU_OK;
 }
 
-static struct slu_session *open_current(struct slu_urls *urls, char *why, size_t why_cap)
+/* For one attempt from now on. */
+static uint32_t connect_ms(const struct slu_urls *urls, uint64_t now_ms)
+{
+    uint32_t ms = urls->connect_ms ? urls->connect_ms : SLU_CONNECT_MS;
+    return urls->until_ms && urls->until_ms - now_ms < ms ? (uint32_t)(urls->until_ms - now_ms)
+                                                          : ms;
+}
+
+static bool is_over(const struct slu_urls *urls, uint64_t now_ms)
+{
+    return urls->until_ms && now_ms >= urls->until_ms;
+}
+
+static struct slu_session *open_current(struct slu_urls *urls, uint64_t now_ms, char *why,
+                                        size_t why_cap)
 {
     struct slu_session_config config = {.url = urls->at[urls->current],
-                                        .timeout_ms =
-                                            urls->connect_ms ? urls->connect_ms : SLU_CONNECT_MS,
+                                        .timeout_ms = connect_ms(urls, now_ms),
                                         .answer_ms = urls->answer_ms};
     struct slu_session *session;
     if (slu_session_open(&session, &config, why, why_cap) != SLU_OK)
@@ -45,7 +58,10 @@ struct slu_session *slu_urls_open(struct slu_urls *urls, uint32_t give_up_ms, ch
     uint64_t end_ms = slu_now_ms() + give_up_ms;
     for (;;) {
         for (size_t i = 0; i < urls->count; i++) {
-            struct slu_session *session = open_current(urls, why, why_cap);
+            uint64_t now_ms = slu_now_ms();
+            if (is_over(urls, now_ms))
+                return NULL;
+            struct slu_session *session = open_current(urls, now_ms, why, why_cap);
             if (session)
                 return session;
             urls->current = (urls->current + 1) % urls->count;

@@ -18,6 +18,7 @@ struct slu_urls {
     size_t current;
     uint32_t connect_ms;       /* for one attempt; 0: SLU_CONNECT_MS */
     uint32_t answer_ms;        /* of the sessions that are opened (client/session.h) */
+    uint64_t until_ms;         /* monotonic: no attempt goes on past it; 0: they may */
     const uint8_t *chain_id32; /* NULL: of any chain */
 };
 
@@ -28,8 +29,8 @@ SLU_MUST_USE int slu_urls_add(struct slu_urls *urls, const char *text, size_t le
 struct slu_session;
 
 /** Opens a session to the current URL or, failing that, to each of the others, again and again
- * until `give_up_ms` are over (every URL is tried once at least). NULL: none answered; `why` has
- * the last reason. */
+ * until `give_up_ms` are over (every URL is tried once at least, while `until_ms` allows). NULL:
+ * none answered; `why` has the last reason, if there was an attempt. */
 struct slu_session *slu_urls_open(struct slu_urls *urls, uint32_t give_up_ms, char *why,
                                   size_t why_cap);
 

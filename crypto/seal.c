@@ -114,20 +114,17 @@ struct content {
     const uint8_t *rho32;
 };
 
-/* A body half done: rho | M stands where c will. */
-struct laid_out {
-    uint8_t *proven; /* R, R', e, z, then c */
-    size_t plain_len, len;
-    uint8_t lh[32], r[32];
-};
-
-static int lay_out(struct laid_out *out, uint8_t *body, size_t body_cap,
-                   const struct slu_seal_key *key, const struct content *content)
+static bool is_key(const struct slu_seal_key *key)
 {
     struct slu_point y;
+    return slu_ristretto_read(&y, key->y);
+}
+
+static int lay_out(struct slu_seal_half *out, uint8_t *body, size_t body_cap,
+                   const struct slu_seal_key *key, const struct content *content)
+{
     if (content->unlock_kind > SLU_UNLOCK_TIME ||
-        (content->unlock_kind == SLU_UNLOCK_NONE && content->unlock) ||
-        !slu_ristretto_read(&y, key->y))
+        (content->unlock_kind == SLU_UNLOCK_NONE && content->unlock))
         return SLU_ERR_MALFORMED;
     const uint32_t bucket = slu_seal_bucket(content->payload_len);
     out->plain_len = SLU_RHO_BYTES + (size_t)bucket;
@@ -171,44 +168,51 @@ static bool commit(uint8_t w32[32], uint8_t w_bar32[32], const uint8_t bar32[32]
                                        !crypto_scalarmult_ristretto255(w_bar32, s32, bar32));
 }
 
-/* R, R', e, z and c. False only where r is zero. */
-static bool encrypt(struct laid_out *body, const struct slu_seal_key *key, const uint8_t s32[32])
+/* False only where r is zero. */
+static bool multiply(struct slu_seal_multiples *out, const struct slu_seal_half *half,
+                     const struct slu_seal_key *key)
+{
+    uint8_t bar[32];
+    slu_seal_second_generator(bar);
+    return !crypto_scalarmult_ristretto255_base(out->r, half->r) &&
+           !crypto_scalarmult_ristretto255(out->r_bar, half->r, bar) &&
+           !crypto_scalarmult_ristretto255(out->shared, half->r, key->y) &&
+           commit(out->w, out->w_bar, bar, half->s);
+}
+
+void slu_seal_end(const struct slu_seal_half *half, const struct slu_seal_key *key,
+                  const struct slu_seal_multiples *m)
 {
     static const uint8_t nonce[crypto_aead_xchacha20poly1305_ietf_NPUBBYTES];
-    uint8_t shared[32], k[32], bar[32], w[32], w_bar[32], e[32], z[32];
-    uint8_t *out = body->proven, *c = out + SLU_SEAL_PROVEN_BYTES;
-    const size_t c_len = body->plain_len + SLU_SEAL_TAG_BYTES;
-    slu_seal_second_generator(bar);
-    bool made = !crypto_scalarmult_ristretto255_base(out, body->r) &&
-                !crypto_scalarmult_ristretto255(out + 32, body->r, bar) &&
-                !crypto_scalarmult_ristretto255(shared, body->r, key->y) &&
-                commit(w, w_bar, bar, s32);
-    if (made) {
-        slu_seal_body_key(k, key, shared, out, body->lh);
-        crypto_aead_xchacha20poly1305_ietf_encrypt(c, NULL, c, body->plain_len, body->lh, 32, NULL,
-                                                   nonce, k);
-        slu_seal_challenge(e, key, body->lh, c, c_len, out, out + 32, w, w_bar);
-        crypto_core_ristretto255_scalar_mul(z, e, body->r);
-        crypto_core_ristretto255_scalar_add(z, z, s32);
-        memcpy(out + 64, e, SLU_CHALLENGE_BYTES);
-        memcpy(out + 64 + SLU_CHALLENGE_BYTES, z, 32);
-    }
-    sodium_memzero(shared, sizeof shared);
+    uint8_t k[32], e[32], z[32];
+    uint8_t *out = half->proven, *c = out + SLU_SEAL_PROVEN_BYTES;
+    const size_t c_len = half->plain_len + SLU_SEAL_TAG_BYTES;
+    memcpy(out, m->r, 32);
+    memcpy(out + 32, m->r_bar, 32);
+    slu_seal_body_key(k, key, m->shared, out, half->lh);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(c, NULL, c, half->plain_len, half->lh, 32, NULL,
+                                               nonce, k);
+    slu_seal_challenge(e, key, half->lh, c, c_len, out, out + 32, m->w, m->w_bar);
+    crypto_core_ristretto255_scalar_mul(z, e, half->r);
+    crypto_core_ristretto255_scalar_add(z, z, half->s);
+    memcpy(out + 64, e, SLU_CHALLENGE_BYTES);
+    memcpy(out + 64 + SLU_CHALLENGE_BYTES, z, 32);
     sodium_memzero(k, sizeof k);
-    return made;
 }
 
 /* Ends what lay_out began. */
-static int finish(struct laid_out *body, const struct slu_seal_key *key, uint8_t s32[32],
-                  size_t *body_len)
+static int finish(struct slu_seal_half *half, const struct slu_seal_key *key, size_t *body_len)
 {
-    bool made = encrypt(body, key, s32);
-    if (made)
-        *body_len = body->len;
-    else
-        sodium_memzero(body->proven, body->len - SLU_SEAL_HEAD_BYTES);
-    sodium_memzero(body->r, sizeof body->r);
-    sodium_memzero(s32, 32);
+    struct slu_seal_multiples multiples;
+    bool made = multiply(&multiples, half, key);
+    if (made) {
+        slu_seal_end(half, key, &multiples);
+        *body_len = half->len;
+    } else {
+        sodium_memzero(half->proven, half->len - SLU_SEAL_HEAD_BYTES);
+    }
+    sodium_memzero(&multiples, sizeof multiples);
+    sodium_memzero(half, sizeof *half);
     return made ? SLU_OK : SLU_ERR_MALFORMED;
 }
 
@@ -223,22 +227,21 @@ int slu_seal(uint8_t *body, size_t body_cap, size_t *body_len, const struct slu_
                                     .payload = payload,
                                     .payload_len = payload_len,
                                     .rho32 = seed64};
-    struct laid_out half;
+    struct slu_seal_half half;
     struct slu_hash hash;
-    uint8_t s[32];
-    int rc = lay_out(&half, body, body_cap, key, &content);
+    int rc = is_key(key) ? lay_out(&half, body, body_cap, key, &content) : SLU_ERR_MALFORMED;
     if (rc)
         return rc;
     slu_hash_begin_wide(&hash, "seal-nonce", key->chain_id);
     slu_hash_add(&hash, seed64, 64);
     slu_hash_add(&hash, half.r, 32);
-    slu_hash_end_scalar(&hash, s);
+    slu_hash_end_scalar(&hash, half.s);
     sodium_memzero(&hash, sizeof hash);
-    return finish(&half, key, s, body_len);
+    return finish(&half, key, body_len);
 }
 
-int slu_seal_again(uint8_t *body, size_t body_cap, size_t *body_len, const struct slu_seal_key *key,
-                   const struct slu_seal_opening *opening)
+int slu_seal_again_begin(struct slu_seal_half *half, uint8_t *body, size_t body_cap,
+                         const struct slu_seal_key *key, const struct slu_seal_opening *opening)
 {
     const struct content content = {.unlock_kind = opening->unlock_kind,
                                     .unlock = opening->unlock,
@@ -247,15 +250,23 @@ int slu_seal_again(uint8_t *body, size_t body_cap, size_t *body_len, const struc
                                     .payload = opening->payload,
                                     .payload_len = opening->payload_len,
                                     .rho32 = opening->rho};
-    struct laid_out half;
-    uint8_t e[32] = {0}, s[32];
+    uint8_t e[32] = {0};
     if (!slu_scalar_canonical(opening->z))
         return SLU_ERR_MALFORMED;
-    int rc = lay_out(&half, body, body_cap, key, &content);
+    int rc = lay_out(half, body, body_cap, key, &content);
     if (rc)
         return rc;
     memcpy(e, opening->e, SLU_CHALLENGE_BYTES);
-    crypto_core_ristretto255_scalar_mul(s, e, half.r);
-    crypto_core_ristretto255_scalar_sub(s, opening->z, s);
-    return finish(&half, key, s, body_len);
+    crypto_core_ristretto255_scalar_mul(half->s, e, half->r);
+    crypto_core_ristretto255_scalar_sub(half->s, opening->z, half->s);
+    return SLU_OK;
+}
+
+int slu_seal_again(uint8_t *body, size_t body_cap, size_t *body_len, const struct slu_seal_key *key,
+                   const struct slu_seal_opening *opening)
+{
+    struct slu_seal_half half;
+    int rc =
+        is_key(key) ? slu_seal_again_begin(&half, body, body_cap, key, opening) : SLU_ERR_MALFORMED;
+    return rc ? rc : finish(&half, key, body_len);
 }

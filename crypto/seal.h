@@ -74,6 +74,24 @@ SLU_MUST_USE int slu_seal_again(uint8_t *body, size_t body_cap, size_t *body_len
 
 /* ---- shared with crypto/sealed.h ---- */
 
+/** A body half done, rho | M standing where c will, with the scalars that it takes. */
+struct slu_seal_half {
+    uint8_t *proven; /* R, R', e, z, then c */
+    size_t plain_len, len;
+    uint8_t lh[32], r[32], s[32];
+};
+/** What the curve is needed for: r G, r times the second generator, r Y, and s times both
+ * generators. */
+struct slu_seal_multiples {
+    uint8_t r[32], r_bar[32], shared[32], w[32], w_bar[32];
+};
+/** slu_seal_again up to the multiples, and from there. The key must be one. */
+SLU_MUST_USE int slu_seal_again_begin(struct slu_seal_half *half, uint8_t *body, size_t body_cap,
+                                      const struct slu_seal_key *key,
+                                      const struct slu_seal_opening *opening);
+void slu_seal_end(const struct slu_seal_half *half, const struct slu_seal_key *key,
+                  const struct slu_seal_multiples *multiples);
+
 /** lh (docs/CRYPTO.md clause 4.1). */
 void slu_label_hash(uint8_t lh32[32], const struct slu_seal_key *key,
                     const struct slu_label *label);

@@ -240,6 +240,30 @@ enum slu_void slu_sealed_open(const struct slu_opening_key *key, uint8_t *plain,
     return opening.result;
 }
 
+int slu_sealed_again(const struct slu_opening_key *key, uint8_t *body, size_t body_cap,
+                     size_t *body_len, const struct slu_seal_opening *opening)
+{
+    enum { MULTIPLES = sizeof(struct slu_seal_multiples) / 32 };
+    struct slu_point points[MULTIPLES];
+    struct slu_seal_multiples multiples;
+    struct slu_seal_half half;
+    int rc = slu_seal_again_begin(&half, body, body_cap, &key->key, opening);
+    if (!rc && sodium_is_zero(half.r, 32))
+        rc = SLU_ERR_MALFORMED; /* libsodium refuses it */
+    if (rc)
+        return rc;
+    const struct slu_fixed_sum sums[MULTIPLES] = {{.base = key->g, .z32 = half.r},
+                                                  {.base = key->g_bar, .z32 = half.r},
+                                                  {.base = key->y, .z32 = half.r},
+                                                  {.base = key->g, .z32 = half.s},
+                                                  {.base = key->g_bar, .z32 = half.s}};
+    slu_fixed_sums(points, sums, MULTIPLES);
+    slu_ristretto_write_many((uint8_t(*)[32]) & multiples, points, MULTIPLES);
+    slu_seal_end(&half, &key->key, &multiples);
+    *body_len = half.len;
+    return SLU_OK;
+}
+
 bool slu_open_settled(enum slu_void result, bool shares_good)
 {
     return shares_good || result == SLU_OPENED || result == SLU_VOID_FORM;

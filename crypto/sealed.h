@@ -3,7 +3,7 @@
  *
  *     slu_sealed_read ─▶ slu_sealed_valid (at admission and delivery) ─▶ the block is final ─▶
  *     shares (crypto/share.h) ─▶ slu_combine (crypto/lagrange.h) ─▶ slu_sealed_open
- *                                                        anybody: slu_seal_again, without shares
+ *                                                      anybody: slu_sealed_again, without shares
  *
  * All of it is public data once it may run: variable time but for the cipher. Any thread. */
 #ifndef SLU_CRYPTO_SEALED_H
@@ -89,6 +89,11 @@ struct slu_sealed_opening {
 /** slu_sealed_open of each of `count`, for less. */
 void slu_sealed_open_many(const struct slu_opening_key *key, struct slu_sealed_opening *openings,
                           size_t count);
+
+/** slu_seal_again (crypto/seal.h) by the key's tables, for some five times less: nothing in an
+ * opening is secret. */
+SLU_MUST_USE int slu_sealed_again(const struct slu_opening_key *key, uint8_t *body, size_t body_cap,
+                                  size_t *body_len, const struct slu_seal_opening *opening);
 
 /** docs/CRYPTO.md clause 6.3: whether `result` is final, given that the shares' proofs were checked
  * or not. When it is not: check them, and open again with k good ones. */

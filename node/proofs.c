@@ -67,6 +67,8 @@ static void answer(struct slu_proofs *p, const struct job *job)
         reply(job->client, job->request_id, NULL, 0, "too_long");
     else if (error == SLU_ERR_NOT_FOUND)
         reply(job->client, job->request_id, NULL, 0, "pruned");
+    else if (error == SLU_ERR_MISMATCH)
+        reply(job->client, job->request_id, NULL, 0, "not_there");
     else /* a damaged store stops the node elsewhere */
         slu_client_error(job->client, job->request_id, "failed", slu_strerror(error), 0);
 }

@@ -3,7 +3,8 @@
  * time.
  *
  *     ProofQuery ─▶ node/queries ─▶ final ────▶ thread: node/prover ─▶ ProofReply
- *                                   └ not so ─▶ the reason
+ *                   │               └ not so ─▶ the reason       ▲
+ *                   └ with a height, which is all that it takes ─┘
  *
  * A few wait; beyond that BUSY. */
 #ifndef SLU_NODE_PROOFS_H

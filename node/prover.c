@@ -272,6 +272,7 @@ int slu_prover_make(struct slu_prover *p, const struct slu_tx_status *status, ui
                     const uint8_t **bytes, size_t *len)
 {
     struct slu_proof *proof = &p->proof;
+    struct slu_tx_status found = *status;
     uint64_t top;
     free(p->block);
     free(p->parent);
@@ -282,10 +283,11 @@ int slu_prover_make(struct slu_prover *p, const struct slu_tx_status *status, ui
         return SLU_ERR_REFUSED;
     if (error == 0)
         error = slu_places_ordered(p->places, status, rollup, &proof->ordered);
+    found.index = proof->ordered.entry.index;
     if (error == 0 && (proof->ordered.entry.kind & ~SLU_ENTRY_FORCED) == SLU_TX_SEALED)
-        error = fill_opened(p, status, rollup, top);
+        error = fill_opened(p, &found, rollup, top);
     if (error == 0 && (proof->ordered.entry.kind & SLU_ENTRY_FORCED) != 0)
-        error = fill_queued(p, status);
+        error = fill_queued(p, &found);
     if (error == 0)
         error = write(p, bytes, len);
     if (error == SLU_ERR_LIMIT && proof->has_queued) { /* lists of a flood */

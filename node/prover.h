@@ -18,6 +18,9 @@
 
 #define SLU_PROVER_BYTES_MAX (64u * 1024u * 1024u)
 
+/** Index of an entry of which only the height is known. */
+#define SLU_PROVER_ANY_INDEX UINT32_MAX
+
 struct slu_prover;
 
 /** `genesis` must outlive it. NULL when memory is refused. */
@@ -26,10 +29,11 @@ struct slu_prover *slu_prover_new(struct slu_disk *disk, const struct slu_genesi
 /** NULL is allowed. */
 void slu_prover_free(struct slu_prover *prover);
 
-/** The proof of the entry that `status` (FINAL) says the place of; valid until the next call. A
+/** The proof of the entry that `status` (FINAL) says the place of, or with SLU_PROVER_ANY_INDEX the
+ * height of; valid until the next call. A
  * bundle is shown in the list of `rollup`, when that is one of its legs. What of its queueing and
  * opening is not to be had is left out. Errors: REFUSED (its height is not certified here yet),
- * NOT_FOUND (pruned), LIMIT (too long: no certificate is near), CORRUPT, IO, MEMORY. */
+ * NOT_FOUND (pruned), MISMATCH (only its height was known, and it is not there), LIMIT (too long: no certificate is near), CORRUPT, IO, MEMORY. */
 SLU_MUST_USE int slu_prover_make(struct slu_prover *prover, const struct slu_tx_status *status,
                                  uint64_t rollup, const uint8_t **bytes, size_t *len);
 

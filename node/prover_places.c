@@ -161,14 +161,15 @@ static int each_ordered(struct slu_places *p, uint64_t at,
     return error;
 }
 
-/* Copies the entry of this index: chunks do not last. */
+/* Copies the entry of this index, or of this id: chunks do not last. */
 static int find(struct slu_places *p, const struct slu_entry *entry, struct slu_proof_place *place)
 {
     struct slu_entry *e = &place->entry;
     uint8_t *payload;
-    if (entry->index != e->index)
+    bool any = e->index == SLU_PROVER_ANY_INDEX, same = !memcmp(entry->id32, p->ordered.id, 32);
+    if (any ? !same : entry->index != e->index)
         return 0;
-    if (memcmp(entry->id32, p->ordered.id, 32) != 0)
+    if (!same)
         return SLU_ERR_CORRUPT;
     int error = keep_payload(&p->ordered, &payload, entry->payload_len);
     if (error != 0)
@@ -197,8 +198,10 @@ int slu_places_ordered(struct slu_places *p, const struct slu_tx_status *status,
     *place = (struct slu_proof_place){.height = status->height, .entry.index = status->index};
     memcpy(p->ordered.id, status->id, 32);
     int error = each_ordered(p, status->height, find, place);
+    if (error == 0)
+        error = status->index == SLU_PROVER_ANY_INDEX ? SLU_ERR_MISMATCH : SLU_ERR_CORRUPT;
     if (error != FOUND)
-        return error != 0 ? error : SLU_ERR_CORRUPT;
+        return error;
     p->list.rollup = place->entry.rollup;
     if ((place->entry.kind & ~SLU_ENTRY_FORCED) == SLU_TX_BUNDLE)
         p->list.rollup = list_of(place->entry.payload, place->entry.payload_len, rollup);

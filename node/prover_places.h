@@ -21,7 +21,7 @@ void slu_places_free(struct slu_places *places);
 
 /** Where the entry of `status` stands among what was ordered, whole. A bundle is shown in the list
  * of `rollup`, or of its first leg's when it has none for that. Errors: NOT_FOUND (pruned),
- * CORRUPT, IO, MEMORY. */
+ * MISMATCH (SLU_PROVER_ANY_INDEX: it is not at that height), CORRUPT, IO, MEMORY. */
 SLU_MUST_USE int slu_places_ordered(struct slu_places *places, const struct slu_tx_status *status,
                                     uint64_t rollup, struct slu_proof_place *place);
 /** Where a sealed one of `ordered` was opened or found void, up to height `top`; of a bundle as

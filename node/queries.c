@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "node/clock.h"
+#include "node/prover.h"
 #include "sluice/error.h"
 
 #define SLOTS        1024u
@@ -100,21 +101,20 @@ static void reply(struct slu_queries *q, struct slu_client *client, uint64_t req
     slu_client_reply(client, &answer);
 }
 
-static void prove(struct slu_queries *q, struct query *query)
+static void prove(struct slu_queries *q, struct slu_client *client, uint64_t request_id,
+                  const struct slu_tx_status *status, uint64_t rollup)
 {
-    if (slu_proofs_put(q->proofs, query->client, query->request_id, query->statuses,
-                       query->rollup) != 0) {
+    if (slu_proofs_put(q->proofs, client, request_id, status, rollup) != 0) {
         slu_metrics_add(q->metrics, SLU_METRIC_REQUEST_BUSY, 1);
-        slu_client_error(query->client, query->request_id, "busy", "too many proofs are waiting",
-                         0);
+        slu_client_error(client, request_id, "busy", "too many proofs are waiting", 0);
     }
-    query_release(q, query);
 }
 
 static void finish(struct slu_queries *q, struct query *query)
 {
     if (query->proof) {
-        prove(q, query);
+        prove(q, query->client, query->request_id, query->statuses, query->rollup);
+        query_release(q, query);
         return;
     }
     Slu__Client__TxStatus *items = calloc(query->count, sizeof *items);
@@ -251,6 +251,14 @@ void slu_queries_prove(struct slu_queries *q, struct slu_client *client, uint64_
     if (id.len != 32) {
         slu_metrics_add(q->metrics, SLU_METRIC_REQUEST_MALFORMED, 1);
         slu_client_error(client, request_id, "malformed", "an id of 32 bytes", 0);
+        return;
+    }
+    if (request->height != 0) {
+        struct slu_tx_status status = {.stage = SLU_STAGE_FINAL,
+                                       .height = request->height,
+                                       .index = SLU_PROVER_ANY_INDEX};
+        memcpy(status.id, id.data, 32);
+        prove(q, client, request_id, &status, request->rollup);
         return;
     }
     const struct asking asking = {.ids = &id, .count = 1, .proof = true, .rollup = request->rollup};

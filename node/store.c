@@ -127,8 +127,9 @@ static int open_rocks(struct slu_disk *d, bool marked, char *why, size_t why_cap
     const rocksdb_options_t *options[SLU_FAMILIES];
     for (int i = 0; i < SLU_FAMILIES; i++)
         options[i] = slu_disk_settings_family(d->settings, (unsigned)i);
-    d->db = rocksdb_open_column_families(slu_disk_settings_db(d->settings, !marked), d->dir,
-                                         SLU_FAMILIES, slu_disk_families, options, d->families, &words);
+    d->db =
+        rocksdb_open_column_families(slu_disk_settings_db(d->settings, !marked), d->dir,
+                                     SLU_FAMILIES, slu_disk_families, options, d->families, &words);
     if (words == NULL)
         return 0;
     int error = SLU_ERR_CORRUPT;
@@ -226,6 +227,25 @@ static int check_room(const char *dir, char *why, size_t why_cap)
     return SLU_ERR_IO;
 }
 
+struct slu_disk *slu_disk_new(const char *dir)
+{
+    struct slu_disk *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        return NULL;
+    pthread_mutex_init(&d->writer, NULL);
+    pthread_mutex_init(&d->failing, NULL);
+    d->dir = strdup(dir);
+    d->settings = slu_disk_settings_new();
+    d->batch = rocksdb_writebatch_create();
+    d->unsynced = rocksdb_writeoptions_create();
+    d->synced = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(d->synced, 1);
+    if (d->dir != NULL && d->settings != NULL)
+        return d;
+    slu_disk_close(d);
+    return NULL;
+}
+
 int slu_disk_open(struct slu_disk **disk, const char *dir, const struct slu_disk_identity *identity,
                   char *why, size_t why_cap)
 {
@@ -237,20 +257,10 @@ int slu_disk_open(struct slu_disk **disk, const char *dir, const struct slu_disk
     int error = check_room(dir, why, why_cap);
     if (error != 0)
         return error;
-    struct slu_disk *d = calloc(1, sizeof *d);
+    struct slu_disk *d = slu_disk_new(dir);
     if (d == NULL)
         return SLU_ERR_MEMORY;
-    pthread_mutex_init(&d->writer, NULL);
-    pthread_mutex_init(&d->failing, NULL);
-    d->dir = strdup(dir);
-    d->settings = slu_disk_settings_new();
-    d->batch = rocksdb_writebatch_create();
-    d->unsynced = rocksdb_writeoptions_create();
-    d->synced = rocksdb_writeoptions_create();
-    rocksdb_writeoptions_set_sync(d->synced, 1);
-    error = d->dir == NULL || d->settings == NULL ? SLU_ERR_MEMORY : 0;
-    if (error == 0)
-        error = open_database(d, identity, why, why_cap);
+    error = open_database(d, identity, why, why_cap);
     if (error != 0) {
         if (why[0] == '\0')
             snprintf(why, why_cap, "%s", d->failure[0] != '\0' ? d->failure : slu_strerror(error));

@@ -54,6 +54,8 @@ struct slu_disk {
 
 extern const char *const slu_disk_families[SLU_FAMILIES]; /* their names */
 
+/** One with nothing open yet, to be closed with slu_disk_close. NULL when memory is refused. */
+struct slu_disk *slu_disk_new(const char *dir);
 /** Errors: NOT_FOUND, CORRUPT (of another length), IO. */
 int slu_disk_own_get(struct slu_disk *disk, uint64_t which, uint8_t *value, size_t value_len);
 

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,8 +9,8 @@
 #include "node/store_state.h"
 #include "sluice/error.h"
 
-/* RocksDB reads a database that another process writes to, and finds half of it: its lock says so, but
- * reading does not ask for it. */
+/* RocksDB reads a database that another process writes to, and finds half of it: its lock says so,
+ * but reading does not ask for it. */
 static int check_lock(const char *dir, char *why, size_t why_cap)
 {
     char path[4096];
@@ -29,7 +28,8 @@ static int check_lock(const char *dir, char *why, size_t why_cap)
     if (rc == 0 && lock.l_type == F_UNLCK)
         return SLU_OK;
     snprintf(why, why_cap,
-             "%s: its node is running; ask the node, or stop it, or take a copy made while it was stopped",
+             "%s: its node is running; ask the node, or stop it, or take a copy made while it was "
+             "stopped",
              dir);
     return SLU_ERR_BUSY;
 }
@@ -40,9 +40,9 @@ static int open_rocks(struct slu_disk *d, char *why, size_t why_cap)
     char *words = NULL;
     for (int i = 0; i < SLU_FAMILIES; i++)
         options[i] = slu_disk_settings_family(d->settings, (unsigned)i);
-    d->db = rocksdb_open_for_read_only_column_families(
-        slu_disk_settings_db(d->settings, false), d->dir, SLU_FAMILIES, slu_disk_families, options,
-        d->families, 0, &words);
+    d->db = rocksdb_open_for_read_only_column_families(slu_disk_settings_db(d->settings, false),
+                                                       d->dir, SLU_FAMILIES, slu_disk_families,
+                                                       options, d->families, 0, &words);
     if (words == NULL)
         return SLU_OK;
     snprintf(why, why_cap, "%s: %s", d->dir, words);
@@ -80,17 +80,10 @@ int slu_disk_open_stopped(struct slu_disk **disk, const char *dir, const uint8_t
     int rc = check_lock(dir, why, why_cap);
     if (rc)
         return rc;
-    struct slu_disk *d = calloc(1, sizeof *d);
+    struct slu_disk *d = slu_disk_new(dir);
     if (d == NULL)
         return SLU_ERR_MEMORY;
-    pthread_mutex_init(&d->writer, NULL);
-    pthread_mutex_init(&d->failing, NULL);
-    d->dir = strdup(dir);
-    d->settings = slu_disk_settings_new();
-    d->batch = rocksdb_writebatch_create();
-    d->unsynced = rocksdb_writeoptions_create();
-    d->synced = rocksdb_writeoptions_create();
-    rc = d->dir == NULL || d->settings == NULL ? SLU_ERR_MEMORY : open_rocks(d, why, why_cap);
+    rc = open_rocks(d, why, why_cap);
     if (!rc)
         rc = check_identity(d, chain_id32, node, why, why_cap);
     if (rc) {

@@ -125,9 +125,15 @@ struct slu_outcome {
     char reason[SLU_REASON_BYTES];
 };
 
-/** Waits until every outcome of a list is known, those that are not OPEN as they are. Of what this
- * submitter submitted it keeps the envelopes until then. Other ids are only asked for, and an
- * unknown one stays OPEN. Errors: TIMEOUT (some are OPEN still; wait again), MEMORY. */
+/** How far a wait may run over its timeout, in ms: at the end a node is given so long to answer the
+ * last question, or a connection to come about. */
+#define SLU_WAIT_OVER_MS 250u
+
+/** Waits until every outcome of a list is known, those that are not OPEN as they are, for
+ * `timeout_ms` and at most SLU_WAIT_OVER_MS more; 0 asks once. Of what this submitter submitted it
+ * keeps the envelopes until then. Other ids are only asked for, and an unknown one stays OPEN. What
+ * a wait has begun (a search of a node's history) the next one goes on with. Errors: TIMEOUT (some
+ * are OPEN still; wait again), MEMORY. */
 SLU_MUST_USE int slu_submitter_wait(struct slu_submitter *submitter, struct slu_outcome *outcomes,
                                     size_t count, uint32_t timeout_ms, char *why, size_t why_cap);
 

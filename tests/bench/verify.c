@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/seal_tables.h"
 #include "client/session.h"
 #include "client/verifier.h"
 #include "crypto/keyguard.h"
@@ -305,11 +306,13 @@ static void measure_sealed(size_t payload_len)
     memcpy(opening.e, body + SLU_SEAL_HEAD_BYTES + 64, sizeof opening.e);
     memcpy(opening.z, body + SLU_SEAL_HEAD_BYTES + 80, sizeof opening.z);
     memcpy(opening.rho, seed, sizeof opening.rho);
+    struct slu_opening_key *tables = slu_opening_key_new(&key);
     double start = cpu_s(), spent = 0;
     uint64_t count = 0;
     for (; spent < SECONDS; count++, spent = cpu_s() - start)
-        if (slu_seal_opening_check(&key, &opening, id32))
+        if (slu_seal_opening_check_by(tables, &opening, id32))
             fail("this is not what was sealed");
+    slu_opening_key_free(tables);
     printf("opened entries of %6zu bytes, sealed again: %7.0f/s\n", payload_len,
            (double)count / spent);
 }

@@ -122,6 +122,8 @@ def scenario_every_kind(bin_dir):
             expect(facts, row, forced, opened)
             other, _ = elsewhere.check(prove(cluster, (turn + 1) % 4, row, cluster.home / f"{name}.other"))
             expect(other, row, forced, opened)
+            known, _ = elsewhere.check(prove(cluster, turn, row, cluster.home / f"{name}.known", "--height", row["height"]))
+            expect(known, row, forced, opened)
             doctored += elsewhere.refuse_doctored(path)
         print(f"  bytes, {BYTES} of them payload: {sizes}; {doctored} doctored ones refused")
 
@@ -199,6 +201,9 @@ def scenario_refused(bin_dir):
             done = cluster_proof(cluster, 0, "ab" * 32, file)
             if done.returncode != 2 or "unknown" not in done.stderr:
                 raise Failed(f"of an unknown id: exit {done.returncode}: {done.stderr}")
+            done = cluster_proof(cluster, 0, "ab" * 32, file, "--height", row["height"])
+            if done.returncode != 2 or "not_there" not in done.stderr:
+                raise Failed(f"of an unknown id at a height: exit {done.returncode}: {done.stderr}")
             done = cluster_proof(cluster, 0, row["id"], file, "--genesis", other)
             if done.returncode != 3 or file.tell() != 0:
                 raise Failed(f"checked with another genesis: exit {done.returncode}: {done.stderr}")

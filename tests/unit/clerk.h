@@ -25,12 +25,17 @@ struct clerk {
     enum manner submits, queries;
     const char *reason;
     uint64_t stream_ms, height;
-    bool rests;     /* its height does not grow */
-    bool forgets;   /* what it took */
-    uint32_t stage; /* of what it took; 0: final */
+    bool rests;       /* its height does not grow */
+    bool forgets;     /* what it took */
+    uint32_t late_ms; /* its answer to a question */
+    uint32_t stage;   /* of what it took; 0: final */
     const char *drop;
     const uint8_t *certificate;
     size_t certificate_len;
+    bool ends_early; /* its stream stops before the end until it is set back */
+    struct slu_link *reader;
+    uint64_t reader_id;
+    _Atomic uint32_t subscribed;
     bool told_ordered; /* its stream has `told32` at height 3, index 5 */
     uint8_t told32[32];
     uint8_t taken[TAKEN_MAX][32];
@@ -118,7 +123,7 @@ static inline void on_query(struct clerk *c, struct slu_link *link, uint64_t id,
         items[i].reason = (char *)(uintptr_t)(c->drop ? c->drop : "");
     }
     if (query->n_ids > 0)
-        usleep(2000); /* as one that waits a little for something definite */
+        usleep(2000 + 1000 * c->late_ms); /* as one that waits a little for something definite */
     body.n_statuses = query->n_ids;
     body.statuses = list;
     body.stream_ms = c->stream_ms;
@@ -143,9 +148,10 @@ static inline void on_key(struct clerk *c, struct slu_link *link, uint64_t id)
 }
 
 /* Five heights: the last is past everything. */
-static inline void on_subscribe(struct clerk *c, struct slu_link *link, uint64_t id, uint64_t from)
+static inline void tell_stream(struct clerk *c, struct slu_link *link, uint64_t id, uint64_t from,
+                               uint64_t to)
 {
-    for (uint64_t height = from; height <= 5; height++) {
+    for (uint64_t height = from; height <= to; height++) {
         uint8_t bytes[128], block[32] = {(uint8_t)height};
         struct slu_writer w = slu_writer_of(bytes, sizeof bytes);
         Slu__Client__Height part = SLU__CLIENT__HEIGHT__INIT;
@@ -169,6 +175,21 @@ static inline void on_subscribe(struct clerk *c, struct slu_link *link, uint64_t
         reply.height = &part;
         send_reply(link, &reply, id);
     }
+}
+
+static inline void on_subscribe(struct clerk *c, struct slu_link *link, uint64_t id, uint64_t from)
+{
+    c->subscribed++;
+    tell_stream(c, link, id, from, c->ends_early ? 4 : 5);
+    c->reader = c->ends_early ? slu_link_hold(link) : NULL;
+    c->reader_id = id;
+}
+
+/* The rest of a stream that ended early. */
+static inline void tell_the_rest(struct clerk *c)
+{
+    tell_stream(c, c->reader, c->reader_id, 5, 5);
+    slu_link_release(c->reader);
 }
 
 static inline void on_frame(void *context, struct slu_link *link, const uint8_t *data, size_t len)
@@ -259,7 +280,7 @@ static inline struct slu_submission plain(const char *text)
         .rollup = 7, .payload = (const uint8_t *)text, .payload_len = strlen(text)};
 }
 
-static inline void accept(struct slu_submitter *s, struct slu_submission *item)
+static inline void accepted(struct slu_submitter *s, struct slu_submission *item)
 {
     if (slu_submitter_submit(s, item, 1, why, sizeof why))
         fail_msg("%s", why);

@@ -38,6 +38,20 @@ static inline void scene_plan(struct sim_plan *plan, uint64_t seed, uint16_t n)
     plan->give_up_ms = plan->run_until_ms + 2 * sim_plan_patience_ms(plan);
 }
 
+/* Node `node` deviates so (byzantine/behaviour.h). */
+static inline void scene_deviant(struct sim_plan *plan, uint16_t node, const char *behaviour)
+{
+    plan->roles[node] = SIM_DEVIANT;
+    assert_int_equal(slu_behaviours_set(&plan->behaviours[node], behaviour, "yes"), 0);
+}
+
+/* f of them do: low ones, whose shares and signatures are taken first. */
+static inline void scene_deviants(struct sim_plan *plan, const char *behaviour)
+{
+    for (uint16_t i = 0; i < (plan->n - 1) / 3; i++)
+        scene_deviant(plan, (uint16_t)(1 + 2 * i), behaviour);
+}
+
 static inline struct sim *scene_begin(struct scene *scene, const struct sim_plan *plan,
                                       packet_rule *packet)
 {

@@ -138,7 +138,7 @@ static inline bool is_opening(const struct committee *c, const struct sealed *s,
                               const uint8_t rho32[32], uint64_t rollup, const uint8_t *content,
                               size_t content_len)
 {
-    static uint8_t again[SLU_SEALED_BYTES_MAX];
+    static uint8_t again[SLU_SEALED_BYTES_MAX], by_tables[SLU_SEALED_BYTES_MAX];
     size_t len;
     struct slu_seal_opening opening = {.unlock_kind = s->view.label.unlock_kind,
                                        .unlock = s->view.label.unlock,
@@ -149,8 +149,15 @@ static inline bool is_opening(const struct committee *c, const struct sealed *s,
     memcpy(opening.e, s->view.e16, sizeof opening.e);
     memcpy(opening.z, s->view.z32, sizeof opening.z);
     memcpy(opening.rho, rho32, sizeof opening.rho);
-    return !slu_seal_again(again, sizeof again, &len, &c->key, &opening) && len == s->len &&
-           !memcmp(again, s->body, len);
+    size_t by_tables_len = 0;
+    int rc = slu_seal_again(again, sizeof again, &len, &c->key, &opening);
+    assert_int_equal(
+        slu_sealed_again(c->opening, by_tables, sizeof by_tables, &by_tables_len, &opening), rc);
+    if (rc)
+        return false;
+    assert_int_equal(by_tables_len, len);
+    assert_memory_equal(by_tables, again, len);
+    return len == s->len && !memcmp(again, s->body, len);
 }
 
 /* The shares of all nodes for one ciphertext. */

@@ -1,5 +1,9 @@
 /* slu_submitter_open and slu_submitter_wait: which nodes are used, and what is found out about what
  * was accepted. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "tests/unit/clerk.h"
 
 /* ---- waiting ---- */
@@ -10,7 +14,7 @@ static void test_lost(void **state)
     (void)state;
     struct slu_submitter *s = open_for(2, 0);
     struct slu_submission item = plain("text");
-    accept(s, &item);
+    accepted(s, &item);
     clerks[0].queries = HANGS_UP;
     struct slu_outcome outcome = outcome_of(s, &item, 0);
     assert_int_equal(outcome.kind, SLU_OUTCOME_ORDERED);
@@ -24,7 +28,7 @@ static void test_stalled(void **state)
     (void)state;
     struct slu_submitter *s = open_for(2, 0);
     struct slu_submission item = plain("text");
-    accept(s, &item);
+    accepted(s, &item);
     clerks[0].stage = SLU_CLIENT_ACCEPTED;
     clerks[0].rests = true;
     assert_int_equal(outcome_of(s, &item, 0).kind, SLU_OUTCOME_ORDERED);
@@ -37,7 +41,7 @@ static void test_silent_when_asked(void **state)
     (void)state;
     struct slu_submitter *s = open_for(2, 0);
     struct slu_submission item = plain("text");
-    accept(s, &item);
+    accepted(s, &item);
     clerks[0].queries = SILENT;
     assert_int_equal(outcome_of(s, &item, 0).kind, SLU_OUTCOME_ORDERED);
     troubles("timed out");
@@ -49,8 +53,8 @@ static void test_dropped(void **state)
     (void)state;
     struct slu_submitter *s = open_for(1, 0);
     struct slu_submission a = plain("a"), b = plain("b");
-    accept(s, &a);
-    accept(s, &b);
+    accepted(s, &a);
+    accepted(s, &b);
     clerks[0].stage = SLU_CLIENT_DROPPED;
     clerks[0].drop = "calendar_full";
     struct slu_outcome outcome = outcome_of(s, &a, 0);
@@ -67,8 +71,8 @@ static void test_overdue(void **state)
     (void)state;
     struct slu_submitter *s = open_for(1, 0);
     struct slu_submission a = plain("a"), b = plain("b");
-    accept(s, &a);
-    accept(s, &b);
+    accepted(s, &a);
+    accepted(s, &b);
     clerks[0].forgets = true;
     clerks[0].stream_ms = STREAM_MS + 20000;
     struct slu_outcome outcome = outcome_of(s, &a, 0);
@@ -91,6 +95,110 @@ static void test_strange_id(void **state)
     assert_int_equal(outcome_of(s, &item, SLU_ERR_TIMEOUT).kind, SLU_OUTCOME_OPEN);
     assert_non_null(strstr(why, "1 of 1 have no outcome yet"));
     assert_int_equal(clerks[0].given, 0);
+    slu_submitter_close(s);
+}
+
+/* ---- how long ---- */
+
+#define WAIT_MS 300u
+
+/* Waits in vain; how long it took. */
+static uint32_t waits_ms(struct slu_submitter *s, const struct slu_submission *item,
+                         uint32_t timeout_ms)
+{
+    struct slu_outcome outcome = {0};
+    memcpy(outcome.id32, item->id32, 32);
+    uint64_t begin_ms = slu_now_ms();
+    assert_int_equal(slu_submitter_wait(s, &outcome, 1, timeout_ms, why, sizeof why),
+                     SLU_ERR_TIMEOUT);
+    return (uint32_t)(slu_now_ms() - begin_ms);
+}
+
+#define STOPS_IN_TIME(s, item)                                                                     \
+    assert_in_range(waits_ms(s, item, WAIT_MS), WAIT_MS, WAIT_MS + SLU_WAIT_OVER_MS + SLACK_MS)
+#define SLACK_MS 200u /* a busy machine */
+
+/* A node that takes a long time to be told from a dead one is left in the end all the same. */
+static void test_slow_answer(void **state)
+{
+    (void)state;
+    answer_ms = 1500;
+    struct slu_submitter *s = open_for(2, 0);
+    struct slu_submission item = plain("text");
+    accepted(s, &item);
+    clerks[0].queries = SILENT;
+    STOPS_IN_TIME(s, &item);
+    STOPS_IN_TIME(s, &item);
+    assert_string_equal(trouble, "");
+    assert_int_equal(outcome_of(s, &item, 0).kind, SLU_OUTCOME_ORDERED);
+    troubles("timed out");
+    slu_submitter_close(s);
+}
+
+/* What comes after a wait is over is no answer to the next one's question. */
+static void test_late_answer(void **state)
+{
+    (void)state;
+    answer_ms = 5000;
+    struct slu_submitter *s = open_for(1, 0);
+    struct slu_submission item = plain("text");
+    accepted(s, &item);
+    clerks[0].late_ms = WAIT_MS + SLU_WAIT_OVER_MS + SLACK_MS;
+    STOPS_IN_TIME(s, &item);
+    clerks[0].late_ms = 0;
+    assert_int_equal(outcome_of(s, &item, 0).kind, SLU_OUTCOME_ORDERED);
+    assert_string_equal(trouble, "");
+    slu_submitter_close(s);
+}
+
+/* Somebody listens there and says nothing. */
+static void test_slow_connection(void **state)
+{
+    (void)state;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    char mute[64];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    snprintf(mute, sizeof mute, "tcp://127.0.0.1:%u", ntohs(at.sin_port));
+    const char *urls[3] = {slu_listener_url(clerks[0].door.listener), mute, mute};
+    struct slu_submission item = plain("text");
+    struct slu_submitter *s;
+    assert_int_equal(slu_submitter_open(&s, &chain, urls, 3, NULL, why, sizeof why), 0);
+    accepted(s, &item);
+    clerks[0].queries = HANGS_UP;
+    STOPS_IN_TIME(s, &item);
+    STOPS_IN_TIME(s, &item);
+    slu_submitter_close(s);
+    close(fd);
+}
+
+/* A search of the history is left at the end of one wait, and gone on with by the next; what it has
+ * found is told at once. */
+static void test_long_history(void **state)
+{
+    (void)state;
+    struct slu_submitter *s = open_for(1, 0);
+    struct slu_submission a = plain("a"), b = plain("b");
+    struct slu_outcome outcomes[2] = {0};
+    accepted(s, &a);
+    accepted(s, &b);
+    memcpy(outcomes[0].id32, a.id32, 32);
+    memcpy(outcomes[1].id32, b.id32, 32);
+    clerks[0].forgets = true;
+    clerks[0].stream_ms = STREAM_MS + 20000;
+    clerks[0].told_ordered = true;
+    memcpy(clerks[0].told32, a.id32, 32);
+    clerks[0].ends_early = true;
+    assert_int_equal(slu_submitter_wait(s, outcomes, 2, WAIT_MS, why, sizeof why), SLU_ERR_TIMEOUT);
+    assert_int_equal(outcomes[0].kind, SLU_OUTCOME_ORDERED);
+    assert_int_equal(outcomes[0].height, 3);
+    STOPS_IN_TIME(s, &b);
+    tell_the_rest(&clerks[0]);
+    assert_int_equal(outcome_of(s, &b, 0).kind, SLU_OUTCOME_EXPIRED);
+    assert_int_equal(clerks[0].subscribed, 1);
     slu_submitter_close(s);
 }
 
@@ -133,7 +241,7 @@ static void test_foreign(void **state)
                      SLU_ERR_CLOSED);
     assert_non_null(strstr(why, "a node of another chain"));
     assert_int_equal(slu_submitter_open(&s, &chain, urls, 2, NULL, why, sizeof why), 0);
-    accept(s, &item);
+    accepted(s, &item);
     slu_submitter_close(s);
     stub_close(&door);
 }
@@ -141,9 +249,10 @@ static void test_foreign(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_lost),    TEST(test_stalled), TEST(test_silent_when_asked),
-        TEST(test_dropped), TEST(test_overdue), TEST(test_strange_id),
-        TEST(test_open),    TEST(test_foreign),
+        TEST(test_lost),        TEST(test_stalled),         TEST(test_silent_when_asked),
+        TEST(test_dropped),     TEST(test_overdue),         TEST(test_strange_id),
+        TEST(test_open),        TEST(test_foreign),         TEST(test_slow_answer),
+        TEST(test_late_answer), TEST(test_slow_connection), TEST(test_long_history),
     };
     return cmocka_run_group_tests(tests, set_up_once, free_committee);
 }

@@ -14,7 +14,7 @@ static void test_plain(void **state)
     struct slu_submission item = plain("text");
     struct slu_tx tx;
     uint8_t id32[32];
-    accept(s, &item);
+    accepted(s, &item);
     assert_false(item.known);
     struct slu_reader r = slu_reader_of(clerks[0].last, clerks[0].last_len);
     assert_true(slu_tx_read(&r, &tx) && slu_reader_done(&r));
@@ -111,7 +111,7 @@ static void goes_to_the_next(enum manner manner, const char *reason, const char 
     struct slu_submission item = plain("text");
     clerks[0].submits = manner;
     clerks[0].reason = reason;
-    accept(s, &item);
+    accepted(s, &item);
     assert_int_equal(clerks[0].given, 1);
     assert_int_equal(clerks[1].given, 1);
     assert_int_equal(clerks[0].last_len, clerks[1].last_len);
@@ -198,7 +198,7 @@ static void test_expired_at_one(void **state)
     clerks[0].submits = REFUSES;
     clerks[0].reason = "expired";
     clerks[1].stream_ms = STREAM_MS + 60000;
-    accept(s, &item);
+    accepted(s, &item);
     assert_int_not_equal(memcmp(clerks[0].last, clerks[1].last, clerks[0].last_len), 0);
     assert_true(has_taken(&clerks[1], item.id32));
     slu_submitter_close(s);
@@ -219,7 +219,7 @@ static void test_no_answer(void **state)
     clerks[0].submits = clerks[1].submits = TAKES;
     clerks[0].stream_ms = clerks[1].stream_ms = STREAM_MS + 3000;
     usleep(100000);
-    accept(s, &item);
+    accepted(s, &item);
     assert_true(item.known);
     assert_memory_equal(item.id32, id32, 32);
     assert_true(clerks[0].taken_count <= 1 && clerks[1].taken_count <= 1);
@@ -250,10 +250,10 @@ static void test_too_much_kept(void **state)
                                       {.rollup = 7, .payload = text, .payload_len = 600}};
     assert_int_equal(slu_submitter_submit(s, items, 2, why, sizeof why), SLU_ERR_BUSY);
     assert_int_equal(clerks[0].given, 0);
-    accept(s, &items[0]);
+    accepted(s, &items[0]);
     assert_int_equal(slu_submitter_submit(s, &items[1], 1, why, sizeof why), SLU_ERR_BUSY);
     assert_int_equal(outcome_of(s, &items[0], 0).kind, SLU_OUTCOME_ORDERED);
-    accept(s, &items[1]);
+    accepted(s, &items[1]);
     slu_submitter_close(s);
 }
 
@@ -281,13 +281,13 @@ static void test_sealed(void **state)
     struct slu_submitter *s = open_for(2, 0);
     struct slu_submission item = plain("secret");
     item.kind = SLU_SUBMIT_SEALED;
-    accept(s, &item);
+    accepted(s, &item);
     check_sealed(&clerks[0], SLU_UNLOCK_NONE, 0);
     item = plain("secret");
     item.kind = SLU_SUBMIT_SEALED;
     item.unlock_kind = SLU_UNLOCK_TIME;
     item.unlock = STREAM_MS + 90000;
-    accept(s, &item);
+    accepted(s, &item);
     check_sealed(&clerks[0], SLU_UNLOCK_TIME, STREAM_MS + 90000);
     item = plain("secret");
     item.kind = SLU_SUBMIT_SEALED;
@@ -309,7 +309,7 @@ static void test_false_key(void **state)
     bad.bytes[bad.len - 1] ^= 1;
     clerks[0].certificate = bad.bytes;
     item.kind = SLU_SUBMIT_SEALED;
-    accept(s, &item);
+    accepted(s, &item);
     troubles("the key that it gave is not the committee's");
     assert_int_equal(clerks[0].given, 0);
     check_sealed(&clerks[1], SLU_UNLOCK_NONE, 0);
@@ -340,7 +340,7 @@ static void test_own_envelope(void **state)
                                        &good.key, SLU_UNLOCK_NONE, 0, STREAM_MS + 10000, 7,
                                        (const uint8_t *)"secret", 6),
                      0);
-    accept(s, &item);
+    accepted(s, &item);
     assert_memory_equal(item.id32, id32, 32);
     assert_memory_equal(clerks[0].last, envelope, item.payload_len);
     slu_submitter_close(s);

@@ -26,15 +26,21 @@ static int set(void **state)
     return 0;
 }
 
-static uint64_t ask(struct stage *stage, const uint8_t *id, size_t len)
+static uint64_t ask_at(struct stage *stage, const uint8_t *id, size_t len, uint64_t height)
 {
     Slu__Client__ProofQuery body = SLU__CLIENT__PROOF_QUERY__INIT;
     Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
     body.id = (ProtobufCBinaryData){len, (uint8_t *)(uintptr_t)id};
+    body.height = height;
     request.body_case = SLU__CLIENT__REQUEST__BODY_PROOF;
     request.proof = &body;
     assert_int_equal(slu_session_send(stage->session, &request), 0);
     return request.id;
+}
+
+static uint64_t ask(struct stage *stage, const uint8_t *id, size_t len)
+{
+    return ask_at(stage, id, len, 0);
 }
 
 /* Asks for an id of which the core says this. */
@@ -91,6 +97,33 @@ static void of_what_is_certified(void **state)
     expect_proof(stage, asked(stage, id, SLU_STAGE_UNKNOWN, 0, 0)); /* the store knows */
 }
 
+/* The core is not asked: nobody has to remember the id. */
+static void at_a_known_height(void **state)
+{
+    struct stage *stage = *state;
+    static const struct {
+        uint64_t height;
+        const char *reason;
+    } cases[] = {{HEIGHT, ""},
+                 {HEIGHT + 1, "not_there"},
+                 {CERTIFIED + 1, "not_certified"},
+                 {UINT64_MAX, "not_certified"},
+                 {STAGE_LOWEST - 1, "pruned"}};
+    uint8_t id[32];
+    name_of(id, HEIGHT, LANE, TX);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Slu__Client__Reply *reply =
+            stage_reply(stage->session, ask_at(stage, id, 32, cases[i].height));
+        assert_int_equal(reply->body_case, SLU__CLIENT__REPLY__BODY_PROOF);
+        assert_string_equal(reply->proof->reason, cases[i].reason);
+        if (i == 0)
+            expect_proof(stage, reply);
+        else
+            slu_reply_free(reply);
+    }
+    stage_error(stage->session, ask_at(stage, id, 31, HEIGHT), "malformed");
+}
+
 static void otherwise_the_reason(void **state)
 {
     struct stage *stage = *state;
@@ -141,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STAGED(of_what_is_certified),
+        STAGED(at_a_known_height),
         STAGED(otherwise_the_reason),
         STAGED(only_of_ids),
         STAGED(a_client_that_leaves_is_forgotten),

@@ -42,8 +42,7 @@ static struct sim *play(void)
     plan_of(&bench.plan, 3, 4);
     bench.plan.forced_permille = 200;
     bench.plan.bundle_permille = 200;
-    bench.plan.roles[3] = SIM_DEVIANT;
-    assert_int_equal(slu_behaviours_set(&bench.plan.behaviours[3], "vote_twice", "yes"), 0);
+    scene_deviant(&bench.plan, 3, "vote_twice");
     bench.plan.load_until_ms = 3500;
     struct sim *sim = begin(scene, &bench.plan);
     for (unsigned i = 0; i < 24; i++) {
@@ -156,6 +155,14 @@ static void prove(struct tried *tried, uint64_t height, const struct slu_entry *
         assert_memory_equal(facts.payload, entry->payload, entry->payload_len);
     }
     note(tried, &proof, &facts);
+    /* The same of who knows the height only. */
+    static uint8_t again[SLU_PROOF_BYTES_MAX];
+    memcpy(again, bytes, len);
+    status.index = SLU_PROVER_ANY_INDEX;
+    size_t again_len = len;
+    assert_int_equal(slu_prover_make(bench.prover, &status, 0, &bytes, &len), 0);
+    assert_int_equal(len, again_len);
+    assert_memory_equal(bytes, again, len);
 }
 
 static void of_everything_that_is_certified(void **state)
@@ -226,6 +233,10 @@ static void without_there_is_a_reason(void **state)
     status.index += 1000;
     assert_int_equal(slu_prover_make(bench.prover, &status, 0, &bytes, &len), SLU_ERR_CORRUPT);
     status.index -= 1000;
+    struct slu_tx_status elsewhere = status;
+    elsewhere.index = SLU_PROVER_ANY_INDEX;
+    elsewhere.id[0] ^= 1;
+    assert_int_equal(slu_prover_make(bench.prover, &elsewhere, 0, &bytes, &len), SLU_ERR_MISMATCH);
     forget(SLU_REC_RELEASE_CERT, at, UINT64_MAX);
     assert_int_equal(slu_prover_make(bench.prover, &status, 0, &bytes, &len), SLU_ERR_REFUSED);
     first_entry(20, &status);

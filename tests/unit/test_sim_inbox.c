@@ -54,11 +54,8 @@ static void test_censors(void **state)
         struct scene scene = {0};
         struct sim_plan plan;
         scene_plan(&plan, 1, n);
-        for (uint16_t i = 0; i < (n - 1) / 3; i++) {
-            plan.roles[n - 1 - i] = SIM_DEVIANT;
-            assert_int_equal(
-                slu_behaviours_set(&plan.behaviours[n - 1 - i], "refuse_forced", "yes"), 0);
-        }
+        for (uint16_t i = 0; i < (n - 1) / 3; i++)
+            scene_deviant(&plan, (uint16_t)(n - 1 - i), "refuse_forced");
         struct sim *sim = scene_begin(&scene, &plan, pass);
         for (uint64_t at = 300; at < 1500; at += 100) {
             sim_run_until(sim, at);
@@ -391,8 +388,7 @@ static void test_each_offence_is_delivered(void **state)
         struct scene scene = {0};
         struct sim_plan plan;
         scene_plan(&plan, 6 + i, 4);
-        plan.roles[3] = SIM_DEVIANT;
-        assert_int_equal(slu_behaviours_set(&plan.behaviours[3], cases[i].behaviour, "yes"), 0);
+        scene_deviant(&plan, 3, cases[i].behaviour);
         struct sim *sim = scene_begin(&scene, &plan, pass);
         sim_run_until(sim, 2500);
         assert_true(sim->oracle.evidence >= 1);

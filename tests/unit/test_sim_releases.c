@@ -49,10 +49,7 @@ static struct sim *run_deviants(struct scene *scene, uint16_t n, uint64_t seed, 
 {
     struct sim_plan plan;
     plan_for(&plan, seed, n, 3000);
-    for (uint16_t i = 0; i < (n - 1) / 3; i++) {
-        plan.roles[1 + 2 * i] = SIM_DEVIANT;
-        assert_int_equal(slu_behaviours_set(&plan.behaviours[1 + 2 * i], name, "yes"), 0);
-    }
+    scene_deviants(&plan, name);
     struct sim *sim = scene_begin(scene, &plan, rule);
     sim_run_until(sim, 2900);
     assert_true(sim->result.ok);

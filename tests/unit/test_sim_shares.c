@@ -157,8 +157,7 @@ static void test_many_at_one_height(void **state)
         plan_of(&plan, 11, 4);
         plan.params.due_bytes_per_block = 1024 * 1024;
         plan.params.entries_per_block_max = 4096;
-        plan.roles[1] = SIM_DEVIANT;
-        assert_int_equal(slu_behaviours_set(&plan.behaviours[1], "lie_shares", "yes"), 0);
+        scene_deviant(&plan, 1, "lie_shares");
         plan.load_until_ms = 3500;
         for (uint16_t i = 2; crash && i < 4; i++)
             plan.crashes[plan.crash_count++] =
@@ -228,11 +227,7 @@ static struct sim *run_deviants(struct scene *scene, uint16_t n, uint64_t seed, 
     plan_of(&plan, seed, n);
     plan.load_until_ms = 3500;
     plan.calm_ms = 0;
-    for (uint16_t i = 0; i < (n - 1) / 3; i++) {
-        uint16_t liar = (uint16_t)(1 + 2 * i); /* low: combined by those who have it */
-        plan.roles[liar] = SIM_DEVIANT;
-        assert_int_equal(slu_behaviours_set(&plan.behaviours[liar], name, "yes"), 0);
-    }
+    scene_deviants(&plan, name);
     struct sim *sim = begin(scene, &plan);
     for (unsigned i = 0; i < 30; i++) {
         sim_run_until(sim, 1200 + 50 * i);

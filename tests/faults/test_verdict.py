@@ -5,7 +5,9 @@ import subprocess
 import sys
 import types
 import unittest
+import unittest.mock
 
+import queue_check
 from audits import LIE, RULES
 from checker import Submission
 from cluster import Failed
@@ -195,6 +197,14 @@ class Judged(unittest.TestCase):
         verdict = Verdict()
         judge_forced(verdict, self.world.histories[0], self.world.journal, [], self.world.params, 4, ask)
         self.assertEqual(verdict.faults, [("forced heights", "no answer")])
+
+    def test_at_a_running_cluster(self):
+        """As tests of forced entries ask it: it raises what is wrong."""
+        entries = [entry for record in self.world.histories[0] for entry in queue_check.forced_of(record)]
+        with unittest.mock.patch.object(queue_check, "forced_entries", lambda *_: entries):
+            self.assertEqual(queue_check.check_heights(self.cluster, range(4), 60), (entries, self.world.told[0]))
+            self.world.told[2]["0xf3"]["queued_at"] += 1
+            self.assertRaises(Failed, queue_check.check_heights, self.cluster, range(4), 60)
 
     def test_order_of_the_queue(self):
         """Two that one height queued and one height delivers, the other way round."""

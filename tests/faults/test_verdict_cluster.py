@@ -15,9 +15,9 @@ import types
 from checker import Submission
 from cluster import Failed, wait_until
 from doctor import WAYS
-from load import Reader
 from processes import Processes
 from queue_check import forced_of, places_of
+from traffic import Clock, TimedReader
 from verdict import judge
 from world import ROLLUP, World
 
@@ -32,28 +32,15 @@ RESUMED_S = 5.0     # sanitizers on a busy machine
 TRIES = 2           # of each way to doctor
 
 
-class TimedReader(Reader):
-    def __init__(self, cluster, node, began):
-        self.began = began
-        super().__init__(cluster, node)
-
-    def keep(self, record):
-        record["at"] = time.monotonic() - self.began
-        super().keep(record)
-
-
 class Run:
     """A cluster's load, and what readers and clients wrote down."""
 
     serial = itertools.count()
 
     def __init__(self, cluster):
-        self.cluster, self.began = cluster, time.monotonic()
-        self.readers = [TimedReader(cluster, node, self.began) for node in range(NODES)]
+        self.cluster, self.now = cluster, Clock()
+        self.readers = [TimedReader(cluster, node, self.now) for node in range(NODES)]
         self.journal, self.lock, self.failure = [], threading.Lock(), None
-
-    def now(self):
-        return time.monotonic() - self.began
 
     def submit(self, node, kind, count, options=None):
         """`count` through one node, with the kind's options or others."""
@@ -100,8 +87,7 @@ class Run:
             return all(reader.failure or (reader.last() >= top and not reader.closed) for reader in self.readers)
         wait_until(settled, seconds, "readers have everything, opened")
         top = min(reader.last() for reader in self.readers)
-        histories = {reader.node: [record for record in list(reader.records) if record["height"] <= top]
-                     for reader in self.readers}
+        histories = {reader.node: reader.history(top) for reader in self.readers}
         for reader in self.readers:
             reader.stop()
             if reader.failure:

@@ -21,13 +21,15 @@ static const char usage[] =
     "  --leg R:HEX          a payload (hex, with or without 0x) for rollup R; 2 to 16 of them, in "
     "this\n"
     "                       order; several may be for one rollup\n"
-    "  --node URL,...       where to submit; the next one when it dies\n"
+    "  --node URL,...       where to submit; the next one when it dies or stalls\n"
     "  --wait               wait until it has an outcome\n"
     "  --valid-for SECONDS  how long it may take to be ordered [as long as the chain allows; "
     "forced: 20]\n" SLU_SEALING_USAGE
     "  --genesis FILE       sealed: what the committee's key is checked with\n"
     "  --forced             through the queue that nobody can leave out; --receipts N as for\n"
     "                       submit --forced\n"
+    "  --stall-ms MS        with several URLs: an answer owed for so long means the next node "
+    "[5000]\n"
     "  --give-up S          seconds without any node until the outcome is \"unknown\" [60]\n"
     "\n"
     "Exit: as of `sluice submit`.\n";

@@ -22,8 +22,8 @@
 #define UNDECIDED_MAX    262144u /* rows held; reading waits for the oldest */
 #define QUERY_WAIT_MS    250u
 #define IDLE_MS          50u
-#define ANSWER_MS        30000u /* a submit unanswered for so long: the connection counts as lost */
-#define OVERDUE_MS       1000u  /* stream time past valid_until after which "not found" counts */
+#define ALONE_MS         30000u  /* as stall_ms of the options, when there is no other node */
+#define OVERDUE_MS       1000u   /* stream time past valid_until after which "not found" counts */
 #define FALLBACK_MS      120000u /* the same by our own clock, when the node tells no stream time */
 #define FIRST_GIVE_UP_MS 2000u
 
@@ -178,8 +178,6 @@ static bool send_pending(struct submitter *s)
     submit.valid_for_ms = (uint32_t)s->options->valid_for_s * 1000u;
     request.body_case = SLU__CLIENT__REQUEST__BODY_SUBMIT;
     request.submit = &submit;
-    if (submits_open(s) == 0)
-        s->answer_ms = slu_now_ms();
     int rc = slu_session_send(s->session, &request);
     if (rc == SLU_ERR_CLOSED || rc == SLU_ERR_TIMEOUT)
         return false;
@@ -457,6 +455,22 @@ static void settle(struct submitter *s)
         s->settle_not_before_ms = slu_now_ms() + 1000u;
 }
 
+/* Whether the node has owed an answer for too long: it hangs, or is cut off, with the connection
+ * open. On to the next one. */
+static bool is_silent(struct submitter *s)
+{
+    struct slu_urls *urls = &s->options->urls;
+    bool owes = submits_open(s) > 0;
+    for (size_t i = 0; i < QUERIES_MAX; i++)
+        owes = owes || s->queries[i].request != 0;
+    if (!owes)
+        s->answer_ms = slu_now_ms();
+    if (slu_now_ms() - s->answer_ms <= (urls->count > 1 ? s->options->stall_ms : ALONE_MS))
+        return false;
+    urls->current = (urls->current + 1) % urls->count;
+    return true;
+}
+
 static void step(struct submitter *s)
 {
     feed(s);
@@ -473,8 +487,7 @@ static void step(struct submitter *s)
         on_reply(s, reply);
         slu_reply_free(reply);
     }
-    bool silent = submits_open(s) > 0 && slu_now_ms() - s->answer_ms > ANSWER_MS;
-    if ((rc && rc != SLU_ERR_TIMEOUT) || silent)
+    if ((rc && rc != SLU_ERR_TIMEOUT) || is_silent(s))
         reconnect(s, false);
     else
         settle(s);

@@ -20,7 +20,7 @@ static const char usage[] =
     "printed\n"
     "as refused with reason connection_lost; it may be ordered all the same.\n"
     "\n"
-    "  --node URL,...       where to submit; the next one when it dies\n"
+    "  --node URL,...       where to submit; the next one when it dies or stalls\n"
     "  --rollup R           for which rollup\n"
     "  --hex FILE|-         transactions, one per line; - is standard input\n"
     "  --wait               wait until each accepted one has an outcome\n"
@@ -28,6 +28,8 @@ static const char usage[] =
     "allows]\n" SLU_SEALING_USAGE
     "  --genesis FILE       sealed: what the committee's key is checked with\n"
     "  --forced             through the queue that nobody can leave out: submit --forced --help\n"
+    "  --stall-ms MS        with several URLs: an answer owed for so long means the next node "
+    "[5000]\n"
     "  --give-up S          seconds without any node until outcomes are \"unknown\" [60]\n"
     "\n"
     "Exit: 0 all accepted (and ordered), 1 no node, 2 some not, 3 a node gave a key that is not "

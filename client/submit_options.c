@@ -5,6 +5,7 @@
 #include "base/limits.h"
 
 #define GIVE_UP_S      60u
+#define STALL_MS       5000u
 #define FORCED_VALID_S 20u
 
 void slu_submit_options_init(struct slu_submit_options *options, const char *command)
@@ -30,6 +31,9 @@ static int take(struct slu_submit_options *o, int option, const char *argument)
     case 'g':
         ok = slu_argument_number(o->command, "--give-up", argument, 0, 1000000, &o->give_up_s);
         o->has_give_up = true;
+        break;
+    case 'l':
+        ok = slu_argument_number(o->command, "--stall-ms", argument, 100, 3600000, &o->stall_ms);
         break;
     case 'G':
         o->genesis_path = argument;
@@ -69,12 +73,15 @@ bool slu_submit_complete(struct slu_submit_options *o)
 {
     const char *bad = o->urls.count == 0            ? "needs --node URL"
                       : o->forced && o->has_give_up ? "--give-up is not for --forced"
+                      : o->forced && o->stall_ms    ? "--stall-ms is not for --forced"
                       : !o->forced && o->receipts   ? "--receipts is for --forced"
                                                     : NULL;
     if (bad)
         slu_complain(o->command, 0, "%s", bad);
     if (!o->has_give_up)
         o->give_up_s = GIVE_UP_S;
+    if (!o->stall_ms)
+        o->stall_ms = STALL_MS;
     if (o->forced && !o->valid_for_s)
         o->valid_for_s = FORCED_VALID_S;
     return !bad && slu_sealing_complete(&o->sealing, o->genesis_path);

@@ -21,6 +21,7 @@ struct slu_submit_options {
     uint64_t rollup; /* 0: each payload is a bundle's body (sluice/bundle.h) */
     uint64_t valid_for_s;
     uint64_t give_up_s; /* not of forced ones */
+    uint64_t stall_ms;  /* the same */
     uint64_t receipts;  /* of forced ones; 0: f+1 */
     bool wait, forced, has_give_up;
     struct slu_payloads payloads;
@@ -30,8 +31,9 @@ struct slu_submit_options {
 #define SLU_SUBMIT_OPTIONS                                                                         \
     {"node", required_argument, NULL, 'n'}, {"wait", no_argument, NULL, 'w'},                      \
         {"valid-for", required_argument, NULL, 'v'}, {"give-up", required_argument, NULL, 'g'},    \
-        {"genesis", required_argument, NULL, 'G'}, {"forced", no_argument, NULL, 'f'},             \
-        {"receipts", required_argument, NULL, 'q'}, SLU_SEALING_OPTIONS
+        {"stall-ms", required_argument, NULL, 'l'}, {"genesis", required_argument, NULL, 'G'},     \
+        {"forced", no_argument, NULL, 'f'}, {"receipts", required_argument, NULL, 'q'},            \
+        SLU_SEALING_OPTIONS
 
 /** Options for the subcommand `command`, as long as nothing is asked for. */
 void slu_submit_options_init(struct slu_submit_options *options, const char *command);

@@ -46,7 +46,7 @@ NEEDS = {"unplug": "engine", "memory": "engine", "upgrade": "engine", "fill_disk
 
 LOAD = {"plain": 100, "sealed": 2, "timelocked": 1, "forced": 0.5}
 GENESIS = {"postage_base": 20_000}      # work enough to be checked, little enough for a machine that runs all nodes
-EXPECT = {"resumed_s", "evidence"}
+EXPECT = {"resumed_s", "evidence", "may_expire"}
 TOP = {"title", "about", "nodes", "through", "steps", "genesis", "load", "byzantine", "expect", "small_disk"}
 
 

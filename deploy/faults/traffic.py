@@ -19,8 +19,9 @@ RESPITE_S = 0.3                 # between the end of a client and its next start
 TIMELOCK_S = 2                  # how long what is timelocked stays closed
 VALID_S = 25                    # a client gives up on what is not ordered by then; below the dedup window
 ANSWERS_S = 60                  # longest wait for the last answers
-KINDS = {                       # options of `sluice submit`; those of one client
-    "plain": [], "sealed": ["--sealed"], "timelocked": ["--sealed", "--unlock-in", TIMELOCK_S],
+STALL = ["--stall-ms", 1000]    # so soon a client leaves a node that hangs
+KINDS = {                       # options of `sluice submit`
+    "plain": STALL, "sealed": ["--sealed", *STALL], "timelocked": ["--sealed", "--unlock-in", TIMELOCK_S, *STALL],
     "forced": ["--forced", "--valid-for", VALID_S]}
 
 

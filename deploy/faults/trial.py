@@ -103,7 +103,13 @@ class Trial:
             self.traffic.close()
             self.result["faults"] = self.stage.faults
         self.stage.now = "auditing"
-        self.result.update(judge(cluster, scenario, histories, journal, self.stage.faults, ends))
+        judged = judge(cluster, scenario, histories, journal, self.stage.faults, ends)
+        for name in ("checks", "failures"):
+            self.result[name] += judged[name]
+        self.result.update(counts=judged["counts"], resumed=judged["resumed"])
+        expired = judged["counts"]["expired"]
+        if expired and not scenario.expect.get("may_expire"):
+            self.result["failures"].append(f"{expired} that were accepted expired")
 
     def wait_key(self, cluster):
         """Nothing can be sealed before the committee has made its key."""

@@ -186,7 +186,9 @@ class Containers(Cluster):
         return self.processes[node] is not None and self.exit_code(node) is None
 
     def kill(self, *nodes):
-        docker("kill", *map(self.node, nodes))
+        running = [self.node(node) for node in nodes if self.alive(node)]
+        if running:
+            docker("kill", *running, check=False)
         for node in nodes:
             self.processes[node].wait()
 

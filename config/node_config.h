@@ -70,7 +70,7 @@ struct slu_node_config {
     struct slu_bucket_config sealed_bytes; /* [16 MiB per s, 32 MiB] */
 
     /* Links of clients (link/link.h has the words). */
-    uint32_t clients_max;             /* [8,192] */
+    uint32_t clients_max;             /* [8,192]; fewer where the process may open too few files */
     uint32_t clients_per_address_max; /* [256] */
     uint32_t link_queue_bytes_max;    /* [8 MiB] */
     uint32_t handshake_ms;            /* [5,000] */

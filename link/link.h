@@ -22,9 +22,11 @@
  * `down` calls slu_link_hold, and later slu_link_release. After `down` a held link is inert: send
  * gives CLOSED.
  *
- * What happens when something is full: send queue -> BUSY and a counter; inbound links, per address
- * or in all -> the newcomer is closed and counted; too many failed handshakes of an address -> the
- * newcomer is closed before it is read. Whatever an outsider sends harms its own connection only.
+ * What happens when something is full: send queue -> BUSY and a counter; inbound links of an
+ * address -> the newcomer is closed and counted; inbound links in all -> the oldest that is still
+ * in its handshake is closed and counted, without one the newcomer, so that connections that say
+ * nothing keep nobody out; too many failed handshakes of an address -> the newcomer is closed
+ * before it is read. Whatever an outsider sends harms its own connection only.
  */
 #ifndef SLU_LINK_LINK_H
 #define SLU_LINK_LINK_H
@@ -73,7 +75,7 @@ struct slu_link_counters {
     _Atomic uint64_t handshakes_ok;
     _Atomic uint64_t handshakes_failed[SLU_LINK_FAILS];
     _Atomic uint64_t refused_rate; /* closed on accept: too many failures of that address */
-    _Atomic uint64_t refused_full; /* closed on accept: too many links */
+    _Atomic uint64_t refused_full; /* closed on accept, or for a newcomer: too many links */
     _Atomic uint64_t accept_errors;
     _Atomic uint64_t bad_records; /* links dropped for a record that is not what it should be */
     _Atomic uint64_t idle_drops;  /* links dropped by idle_timeout_ms */

@@ -6,6 +6,7 @@
 
 #define ACCEPT_BACKOFF_MS 50 /* after an accept that failed: EMFILE, ECONNABORTED, ... */
 #define URL_BYTES         256u
+#define ENDING_MAX        64u /* links over links_max that were told to go and have not gone yet */
 
 struct slu_listener {
     struct slu_link_group *group;
@@ -16,7 +17,24 @@ struct slu_listener {
     char url[URL_BYTES];
 };
 
-/* Whether this connection may stay; counts it if not. */
+/* Closes the oldest link that has not shown who it is; false: there is none. group.mutex is held.
+ */
+static bool make_place(struct slu_link_group *group)
+{
+    struct slu_link *oldest = NULL;
+    for (struct slu_link *link = group->first; link != NULL; link = link->next) {
+        pthread_mutex_lock(&link->mutex);
+        bool handshake = !link->up && !link->closed;
+        pthread_mutex_unlock(&link->mutex);
+        if (handshake && (oldest == NULL || link->begun_ms <= oldest->begun_ms))
+            oldest = link;
+    }
+    if (oldest != NULL)
+        slu_link_fail_with(oldest, SLU_ERR_LIMIT, SLU_LINK_FAIL_CLOSED, "its place was needed");
+    return oldest != NULL;
+}
+
+/* Whether this connection may stay; counts it, or whose place it takes, if not. */
 static bool admit(struct slu_listener *listener, nng_stream *stream)
 {
     struct slu_link_group *group = listener->group;
@@ -32,14 +50,16 @@ static bool admit(struct slu_listener *listener, nng_stream *stream)
     uint32_t same = 0;
     pthread_mutex_lock(&group->mutex);
     bool allowed = spared || slu_limiter_allows(group->limiter, key, nng_clock());
-    bool full = group->links >= config->links_max;
+    bool crowded = group->links >= config->links_max;
     for (struct slu_link *link = group->first; !spared && link != NULL; link = link->next)
         same += memcmp(link->address, key, sizeof key) == 0;
-    full = full || (!spared && same >= config->links_per_address_max);
+    bool full = !spared && same >= config->links_per_address_max;
+    if (allowed && !full && crowded)
+        full = group->links >= config->links_max + ENDING_MAX || !make_place(group);
     pthread_mutex_unlock(&group->mutex);
     if (!allowed)
         atomic_fetch_add(&group->counters->refused_rate, 1);
-    else if (full)
+    else if (full || crowded)
         atomic_fetch_add(&group->counters->refused_full, 1);
     return allowed && !full;
 }

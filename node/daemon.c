@@ -18,6 +18,7 @@
 #include "crypto/dkg.h"
 #include "node/clock.h"
 #include "node/commit.h"
+#include "node/descriptors.h"
 #include "node/http.h"
 #include "node/log.h"
 #include "node/retention.h"
@@ -182,6 +183,18 @@ static char *on_status(void *context)
 
 /* ---- starting ---- */
 
+static void share_descriptors(struct slu_node_config *config)
+{
+    uint64_t limit = slu_descriptors_raise();
+    uint32_t clients = slu_descriptors_for_clients(limit, config->clients_max);
+    if (clients < config->clients_max)
+        slu_log(SLU_LOG_WARN,
+                "event=few_descriptors limit=%llu clients_max=%u configured=%u hint=\"raise the "
+                "limit of open files\"",
+                (unsigned long long)limit, clients, config->clients_max);
+    config->clients_max = clients;
+}
+
 static int load_keys(struct slu_daemon *d, char *why, size_t why_cap)
 {
     struct slu_node_seeds seeds;
@@ -226,10 +239,6 @@ static int open_store(struct slu_daemon *d, bool *first_start, char *why, size_t
     const char *marker = d->config.first_start_path;
     memcpy(identity.chain_id, d->genesis.chain_id, 32);
     int error = slu_disk_open(&d->disk, d->config.data_dir, &identity, why, why_cap);
-    if (error == SLU_ERR_CORRUPT)
-        slu_log(SLU_LOG_ERROR,
-                "event=store_damaged hint=\"move the directory away and start again: the node "
-                "rejoins by the rule for a lost disk\"");
     if (error != 0)
         return error;
     bool marked = marker[0] != '\0' && access(marker, F_OK) == 0;
@@ -418,6 +427,8 @@ int slu_daemon_start(struct slu_daemon **daemon, const char *config_path,
                                      door != NULL ? &door->section : NULL, why, why_cap);
     slu_log_set_level(error == 0 ? d->config.log_level : SLU_LOG_INFO);
     if (error == 0)
+        share_descriptors(&d->config);
+    if (error == 0)
         error = load_keys(d, why, why_cap);
     if (error == 0)
         error = open_store(d, &first_start, why, why_cap);
@@ -427,6 +438,10 @@ int slu_daemon_start(struct slu_daemon **daemon, const char *config_path,
         error = start_rooms(d);
     if (error == 0)
         error = open_doors(d, config_path, why, why_cap);
+    if (error == SLU_ERR_CORRUPT)
+        slu_log(SLU_LOG_ERROR,
+                "event=store_damaged hint=\"move the directory away and start again: the node "
+                "rejoins by the rule for a lost disk\"");
     if (error != 0) {
         if (why[0] == '\0')
             snprintf(why, why_cap, "%s: %s", config_path, slu_strerror(error));

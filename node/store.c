@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -13,6 +14,7 @@
 #include "sluice/error.h"
 
 #define WHY_BYTES 768u
+#define ROOM_MIN  (UINT64_C(8) << 20) /* of free disk, to open */
 
 const char *const slu_disk_families[SLU_FAMILIES] = {"default", "batch", "vote", "calendar"};
 
@@ -205,6 +207,25 @@ static int open_database(struct slu_disk *d, const struct slu_disk_identity *ide
     return error;
 }
 
+/* RocksDB can end the process by an assertion when it makes a database on a full disk, and what a
+ * node does first is write. */
+static int check_room(const char *dir, char *why, size_t why_cap)
+{
+    struct statvfs fs;
+    if (statvfs(dir, &fs) != 0) {
+        snprintf(why, why_cap, "%s: %s", dir, strerror(errno));
+        return SLU_ERR_IO;
+    }
+    uint64_t blocks = geteuid() == 0 ? fs.f_bfree : fs.f_bavail, room = blocks * fs.f_frsize;
+    if (room >= ROOM_MIN)
+        return 0;
+    snprintf(why, why_cap,
+             "%s: No space left on device: %" PRIu64 " KiB are free, to start takes %" PRIu64
+             " KiB",
+             dir, room >> 10, ROOM_MIN >> 10);
+    return SLU_ERR_IO;
+}
+
 int slu_disk_open(struct slu_disk **disk, const char *dir, const struct slu_disk_identity *identity,
                   char *why, size_t why_cap)
 {
@@ -213,6 +234,9 @@ int slu_disk_open(struct slu_disk **disk, const char *dir, const struct slu_disk
         snprintf(why, why_cap, "%s: %s", dir, strerror(errno));
         return SLU_ERR_IO;
     }
+    int error = check_room(dir, why, why_cap);
+    if (error != 0)
+        return error;
     struct slu_disk *d = calloc(1, sizeof *d);
     if (d == NULL)
         return SLU_ERR_MEMORY;
@@ -224,7 +248,7 @@ int slu_disk_open(struct slu_disk **disk, const char *dir, const struct slu_disk
     d->unsynced = rocksdb_writeoptions_create();
     d->synced = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(d->synced, 1);
-    int error = d->dir == NULL || d->settings == NULL ? SLU_ERR_MEMORY : 0;
+    error = d->dir == NULL || d->settings == NULL ? SLU_ERR_MEMORY : 0;
     if (error == 0)
         error = open_database(d, identity, why, why_cap);
     if (error != 0) {

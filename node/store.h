@@ -38,7 +38,7 @@ struct slu_disk_identity {
 /** Opens the data directory `dir`, making it (0700) and its identity record when it is new.
  * `why` (cap bytes) gets one line naming the directory or file on failure.
  * Errors: MISMATCH (another chain, node or format), CORRUPT (damage: something synced is missing or
- * changed), BUSY (in use by another process), IO, MEMORY. */
+ * changed), BUSY (in use by another process), IO (less than 8 MiB of free disk, too), MEMORY. */
 SLU_MUST_USE int slu_disk_open(struct slu_disk **disk, const char *dir,
                                const struct slu_disk_identity *identity, char *why, size_t why_cap);
 /** Opens the data directory of a node that does not run, or a copy of one, for reading only; nothing in it is

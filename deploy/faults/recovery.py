@@ -9,9 +9,9 @@ slow reader neither makes a standstill nor hides one. A *standstill* is the time
 something waited: from the moment on at which the first of what is ordered after it was sent, through a node that is
 not hit. So a load with pauses does not look like a standstill, and a fault that keeps everything waiting does.
 
-A fault answers for [its begin, the next fault's begin, or the end of the run): the longest standstill that overlaps it,
-counted from its begin. Where order is impossible (`stops`: no quorum is left, or is connected) it begins when order is
-possible again, `can_again`; what stands still beyond the begin of a later fault that stops order is that one's."""
+A fault answers for [its begin, the next fault's begin, or the end of the run): the longest standstill within it; and,
+when nothing was ordered in it at all, for that beyond its end, unless the later fault stops order. Where order is
+impossible (`stops`: no quorum is left, or is connected) it begins when order is possible again, `can_again`."""
 import bisect
 import itertools
 from dataclasses import dataclass
@@ -150,7 +150,8 @@ class Run:
             since = max(since, waiting.before(arrivals.heights[i]))
             if i == first and arrivals.times[i] > cut:
                 return Recovery(None, "order became impossible before it was seen again")
-            stood_still = min(arrivals.times[i], cut) - since
+            # of a later one what is beyond the next fault's begin may be that one's doing
+            stood_still = min(arrivals.times[i], cut if i == first else end) - since
             if stood_still > (longest or 0):
                 longest, since_when = stood_still, since
         else:   # the last that was ordered: what was sent behind it and is not there?

@@ -247,7 +247,7 @@ class Stage:
 
     def do_hostile(self, kind, nodes):
         self.begin("hostile", f"{kind.replace('_', ' ')} at node {words(nodes)}", [])
-        self.hostiles += [Hostile(kind, self.cluster.client_address(node), self.cluster.peer_address(node))
+        self.hostiles += [Hostile(kind, [self.cluster.client_address(node), self.cluster.peer_address(node)])
                           for node in nodes]
 
     def do_calm(self):

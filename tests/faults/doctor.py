@@ -6,6 +6,7 @@ from checker import OPENINGS
 WAYS = {}   # {name: (function(world, random), words)}
 LATE_HEIGHTS = 45
 SEVERAL = 3
+STANDSTILL_S = 2    # more than may be
 
 
 def says(*words):
@@ -308,8 +309,22 @@ def forced_due_elsewhere(world, random):
 
 # ---- what is sealed ----
 
+def draw_on_time(world, random, wanted, margin=0):
+    """An opening at the first height that reaches its unlock, with nothing opened there that was ordered before it: no
+    rule makes it wait. (What is behind others may wait for room, and of whose lane it is nobody can tell.)"""
+    below = {record["height"] + 1: record for record in first_history(world)}
+
+    def on_time(record, entry):
+        place = entry.get("ordered") and (entry["ordered"]["height"], entry["ordered"]["index"])
+        before = below.get(record["height"], {"height": 0, "time_ms": 0})
+        return wanted(record, entry) and all(before[name] < value for name, value in (entry["unlock"] or {}).items()) \
+            and not any(e["kind"] in OPENINGS and (e["ordered"]["height"], e["ordered"]["index"]) < place
+                        for e in record["entries"])
+    return draw(world, random, on_time, margin)
+
+
 def shift_opening(world, random, by):
-    place = draw(world, random, is_opened_later, SEVERAL)
+    place = draw_on_time(world, random, is_opened_later, SEVERAL)
     if not place:
         return False
     history = first_history(world)
@@ -331,7 +346,7 @@ def timelock_early(world, random):
 
 @says("is due at height")
 def timelock_never(world, random):
-    place = draw(world, random, is_opened_later)
+    place = draw_on_time(world, random, is_opened_later)
     if not place:
         return False
     world.everywhere(lambda history: history[place[0]]["entries"].pop(place[1]))
@@ -357,12 +372,13 @@ def opened_before_its_commitment(world, random):
     at = next(k for k, record in enumerate(first_history(world)) if record["height"] == ordered)
     if at == 0:
         return False
-    world.everywhere(lambda history: move(history, place, random.randrange(1) + at - 1))
+    to = random.randrange(at)
+    world.everywhere(lambda history: move(history, place, to))
 
 
 @says("is due at height")
 def sealed_never_opened(world, random):
-    place = draw(world, random, is_opened_in_place)
+    place = draw_on_time(world, random, is_opened_in_place)
     if not place:
         return False
     world.everywhere(lambda history: history[place[0]]["entries"].pop(place[1]))
@@ -519,7 +535,7 @@ def standstill(world, random):
     """Nobody had anything for a long time after a fault."""
     since = world.faults[0]["at"]
     for history in world.histories.values():
-        delay(history, since, 3)
+        delay(history, since, world.resumed_s + STANDSTILL_S)
 
 
 @says("resumed after")
@@ -527,7 +543,7 @@ def standstill_hidden_in_a_reader_that_is_hit(world, random):
     fault = world.faults[0]
     for node, history in world.histories.items():
         if node not in fault["nodes"]:
-            delay(history, fault["at"], 3)
+            delay(history, fault["at"], world.resumed_s + STANDSTILL_S)
 
 
 @says("nothing was ever ordered again")

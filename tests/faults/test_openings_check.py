@@ -114,6 +114,12 @@ class Spilled(unittest.TestCase):
         self.holds(ordered, {DUE: ["f", "a"]})
         self.breaks(ordered, {DUE: ["a", "f"]}, "order of its queues at height 5")
 
+    def test_one_rollup_shows_no_commitments(self):
+        history = chain({1: [locked("a", 100)]}, {DUE: ["a"]})
+        for record in history:
+            record.update(rollup=7, entries=[e for e in record["entries"] if e["rollup"] == 7])
+        self.assertEqual(check_openings(history, PARTS), [])
+
     def test_parts_are_of_the_genesis(self):
         parts = Parts.of({"due_bytes_per_block": 4 << 20}, NODES)
         self.assertEqual(parts, Parts(NODES, 1 << 20, 1 << 18, 1 << 19))

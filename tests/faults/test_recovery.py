@@ -169,6 +169,17 @@ class Recovered(unittest.TestCase):
         self.delay(6.05, 0.5)
         self.near(self.after(kill(3.05), kill(6.05)), [1.05, 0.55])
 
+    def test_a_later_one_is_the_next_ones(self):
+        self.delay(3.05, 0.5)
+        self.delay(6.05, 1.0)
+        self.near(self.after(kill(3.05), kill(6.05)), [0.55, 1.05])
+
+    def test_never_again_before_order_is_impossible(self):
+        self.arrivals = {node: {h: at for h, at in a.items() if at < 3.05} for node, a in self.arrivals.items()}
+        first, _ = self.recoveries(kill(3.05), kill(4.5, range(4), stops=True))
+        self.assertEqual((first.after, first.failed), (None, False))
+        self.assertIn("before it was seen", first.said)
+
     def test_never_again(self):
         self.arrivals = {node: {h: at for h, at in a.items() if at < 3.05} for node, a in self.arrivals.items()}
         recovery, = self.recoveries(kill(3.05))

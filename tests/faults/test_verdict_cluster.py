@@ -29,7 +29,7 @@ PORTIONS = {"plain": 10, "sealed": 3, "timelocked": 3, "forced": 3}
 BYTES = [40, 120, 700]
 BURST = 40          # timelocked for one moment, through one node: more than a height opens of its lane
 RESUMED_S = 5.0     # sanitizers on a busy machine
-TRIES = 3           # of each way to doctor
+TRIES = 2           # of each way to doctor
 
 
 class TimedReader(Reader):

@@ -8,6 +8,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "deploy" / "faults"))
 
 from cluster import Failed      # noqa: E402
+from damage import Needs        # noqa: E402
 
 
 def main(names):
@@ -24,6 +25,9 @@ def main(names):
             print(f"{name}:", flush=True)
             try:
                 scenario(options.bin)
+            except Needs as needs:
+                print(f"{name}: skipped: {needs}", flush=True)
+                continue
             except Failed as failure:
                 sys.exit(f"{name}: FAILED: {failure}")
             print(f"{name}: passed, {time.monotonic() - started:.1f} s", flush=True)

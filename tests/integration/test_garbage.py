@@ -9,12 +9,15 @@ import time
 
 import scenario
 from cluster import Failed
+from hostile import HELD_MAX, KINDS, Hostile
 from processes import Processes
 from load import Load
 
 VICTIM = 0
 IDLE = 1500
 GROWTH_MAX_BYTES = 200 << 20    # resident
+LOG_GROWTH_MAX_BYTES = 20_000
+FILES_MAX = 1024                # that a node may have open
 HONEST_MAX_S = 10               # one portion of the honest client, end to end
 
 
@@ -111,6 +114,50 @@ def scenario_idle_connections(bin_dir):
         check_unharmed(cluster, load, before)
         for s in idle:
             s.close()
+        load.finish()
+
+
+def scenario_few_descriptors(bin_dir):
+    """More connections than the node may have files: the store still gets its own."""
+    with Processes(bin_dir) as cluster:
+        few = cluster.home / "sluiced-with-few-files"
+        few.write_text(f'#!/bin/sh\nulimit -n {FILES_MAX}\nexec {cluster.bin.resolve()}/sluiced "$@"\n')
+        few.chmod(0o755)
+        cluster.programs[VICTIM] = few
+        cluster.start()
+        load = Load(cluster, nodes=[1])
+        before = cluster.resident_bytes(VICTIM)
+        crowd = [Hostile("slow_loris", [("127.0.0.1", cluster.client_port(VICTIM))])
+                 for _ in range(FILES_MAX // HELD_MAX + 1)]
+
+        def tables():
+            return len(list(cluster.data_dir(VICTIM).glob("*.sst")))
+        until = tables() + 2    # the store opens new files meanwhile
+        while tables() < until or sum(hostile.counts["connections"] for hostile in crowd) < 2 * FILES_MAX:
+            bulk = "\n".join("0x" + random.randbytes(50_000).hex() for _ in range(20)) + "\n"
+            cluster.run("submit", "--node", cluster.url(1), "--rollup", 9, "--hex", "-", "--wait", stdin=bulk)
+            cluster.check_alive()
+        print("  " + "; ".join(str(hostile.stop()) for hostile in crowd))
+        check_unharmed(cluster, load, before)
+        load.finish(foreign=[9])
+
+
+def scenario_every_kind_everywhere(bin_dir):
+    with Processes(bin_dir) as cluster:
+        cluster.start()
+        load = Load(cluster)
+        load.wait_ordered(40)
+        before = cluster.resident_bytes(VICTIM)
+        hostiles = [Hostile(kind, [("127.0.0.1", port) for port in (cluster.client_port(node), cluster.peer_port(node))],
+                            rate=50, seed=node) for kind in KINDS for node in range(cluster.nodes)]
+        logs = [(cluster.node_dir(node) / "log").stat().st_size for node in range(cluster.nodes)]
+        load.wait_ordered(2000)
+        for kind, hostile in zip((kind for kind in KINDS for _ in range(cluster.nodes)), hostiles):
+            print(f"  {kind}: {hostile.stop()}")
+        grown = [(cluster.node_dir(node) / "log").stat().st_size - logs[node] for node in range(cluster.nodes)]
+        if max(grown) > LOG_GROWTH_MAX_BYTES:
+            raise Failed(f"their logs grew by {grown} bytes")
+        check_unharmed(cluster, load, before)
         load.finish()
 
 

@@ -587,15 +587,55 @@ static void test_idle_crowd(void **state)
         fail_msg("%s", reason);
     send_numbers(link, 0, 1000, 100);
     AWAIT(LOOK(at_server, frames) == 1000);
-    int fd = raw_connect(listener); /* one too many */
-    assert_true(raw_closed(fd));
-    close(fd);
+    /* One too many: whoever came first and still says nothing makes room, not the newcomer. */
+    struct slu_link *late = NULL;
+    rc = connect_to(&late, slu_listener_url(listener), &client, at_client, reason);
+    if (rc != 0)
+        fail_msg("%s", reason);
+    assert_true(raw_closed(fds[0]));
     assert_int_equal(atomic_load(&counters.refused_full), 1);
+    AWAIT(atomic_load(&counters.links_open) == CROWD + 1);
     slu_listener_stop(listener); /* with all of them */
+    slu_link_close_wait(late);
+    slu_link_release(late);
     for (int i = 0; i < CROWD; i++)
         close(fds[i]);
     slu_link_close_wait(link);
     slu_link_release(link);
+    free_seen(at_server);
+    free_seen(at_client);
+}
+
+static void test_full_of_links(void **state)
+{
+    (void)state;
+    enum { PLACES = 3 };
+    struct slu_link_counters counters;
+    memset(&counters, 0, sizeof counters);
+    struct slu_link_config server = node_config(0);
+    server.counters = &counters;
+    server.links_max = PLACES;
+    struct slu_link_config client = client_config();
+    struct seen *at_server = new_seen();
+    struct seen *at_client = new_seen();
+    struct slu_listener *listener = listen_on("tcp://127.0.0.1:0", &server, at_server);
+    struct slu_link *links[PLACES];
+    char reason[256];
+    for (int i = 0; i < PLACES; i++) {
+        if (connect_to(&links[i], slu_listener_url(listener), &client, at_client, reason) != 0)
+            fail_msg("%s", reason);
+    }
+    AWAIT(atomic_load(&counters.links_up) == PLACES);
+    int fd = raw_connect(listener); /* nobody who has shown who it is goes for it */
+    assert_true(raw_closed(fd));
+    close(fd);
+    assert_int_equal(atomic_load(&counters.refused_full), 1);
+    assert_int_equal(atomic_load(&counters.links_up), PLACES);
+    slu_listener_stop(listener);
+    for (int i = 0; i < PLACES; i++) {
+        slu_link_close_wait(links[i]);
+        slu_link_release(links[i]);
+    }
     free_seen(at_server);
     free_seen(at_client);
 }
@@ -638,6 +678,7 @@ int main(void)
         cmocka_unit_test(test_redial_and_keepalive),
         cmocka_unit_test(test_resets_then_a_good_one),
         cmocka_unit_test(test_idle_crowd),
+        cmocka_unit_test(test_full_of_links),
         cmocka_unit_test(test_stop_start_storm),
     };
     int failed = cmocka_run_group_tests_name("callbacks", tests, make_keys, free_keys);

@@ -60,8 +60,9 @@ def fields(data):
 
 
 class RawClient:
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+    def __init__(self, port, host="127.0.0.1", timeout=30):
+        """`timeout`: seconds, of the connection and of every read."""
+        self.socket = socket.create_connection((host, port), timeout=timeout)
         secret, ephemeral, shared = os.urandom(32), bytes(32), bytes(32)
         sodium.crypto_scalarmult_base(ephemeral, secret)
         hello = HEAD.pack(b"SLNK", 1, 1, 0) + b"\xff\xff" + bytes(32) + ephemeral

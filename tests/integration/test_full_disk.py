@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""No room on a node's disk: it stops with one line that says so and where, the others go on, and nothing accepted is
+lost. Given room, it is what it was."""
+import scenario
+import damage
+from cluster import ORDER_S, Failed, wait_until
+from load import Load
+from processes import Processes
+
+VICTIM = 3
+DISK = 64 << 20
+FAILED, REFUSED = 1, 2      # exit codes of sluiced
+STOPS_S = 60                # RocksDB has taken room in advance that is used up first
+
+
+def complaints(cluster, since):
+    """What node VICTIM's log says from byte `since` on of what is wrong."""
+    log = (cluster.node_dir(VICTIM) / "log").read_text(errors="replace")[since:]
+    return [line for line in log.splitlines() if "level=info" not in line]
+
+
+def ends(cluster, code):
+    """It must end by itself with `code`, after one line about it; called before what makes it end, returns what waits for it."""
+    log = cluster.node_dir(VICTIM) / "log"
+    since = log.stat().st_size if log.exists() else 0
+
+    def ended():
+        wait_until(lambda: not cluster.alive(VICTIM), STOPS_S, f"node {VICTIM} stops for want of room")
+        said = complaints(cluster, since)
+        if cluster.exit_code(VICTIM) != code or len(said) != 1:
+            raise Failed(f"exit {cluster.exit_code(VICTIM)} with no room, saying {said}")
+        if "No space left" not in said[0] or str(cluster.data_dir(VICTIM)) not in said[0]:
+            raise Failed(f"not a clear line: {said[0]}")
+        print(f"  {said[0][-200:]}")
+    return ended
+
+
+def scenario_under_load(bin_dir):
+    with Processes(bin_dir) as cluster:
+        try:
+            cluster.start()
+            cluster.stop(VICTIM)
+            print("  " + damage.small_disk(cluster.node_dir(VICTIM), DISK))
+            cluster.start(VICTIM)
+            load = Load(cluster)
+            load.wait_ordered(100)
+            ended = ends(cluster, FAILED)
+            print("  " + damage.fill(cluster.node_dir(VICTIM)))
+            ended()
+            load.wait_ordered(100)
+            ended = ends(cluster, REFUSED)
+            cluster.spawn(VICTIM)
+            ended()
+            load.wait_ordered(50)
+            damage.make_room(cluster.node_dir(VICTIM))
+            cluster.start(VICTIM)
+            cluster.kill(0)     # without it, the quorum needs the node whose disk was full
+            load.wait_ordered(100)
+            cluster.start(0)
+            load.finish()
+            cluster.stop(VICTIM)
+            damage.unmount(cluster.node_dir(VICTIM))
+            cluster.start(VICTIM)
+        finally:
+            cluster.close()
+            damage.unmount_own()
+
+
+def scenario_at_the_first_start(bin_dir):
+    with Processes(bin_dir) as cluster:
+        try:
+            damage.small_disk(cluster.node_dir(VICTIM), DISK)
+            damage.fill(cluster.node_dir(VICTIM))
+            cluster.start(0, 1, 2)
+            ended = ends(cluster, REFUSED)
+            cluster.spawn(VICTIM)
+            ended()
+            damage.make_room(cluster.node_dir(VICTIM))
+            cluster.start(VICTIM)
+            wait_until(lambda: cluster.status(VICTIM)["rejoining"] is False, ORDER_S, "its first start is still that")
+        finally:
+            cluster.close()
+            damage.unmount_own()
+
+
+if __name__ == "__main__":
+    scenario.main(globals())

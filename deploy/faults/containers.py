@@ -43,6 +43,8 @@ serial = itertools.count(1)
 
 
 class Containers(Cluster):
+    here = False
+
     def __init__(self, nodes=4, params=None, programs=None, links=False):
         """`programs`: {node: program}, of those that do not run sluiced. `links`: all links go through a relay."""
         super().__init__(nodes)

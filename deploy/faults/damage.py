@@ -207,8 +207,8 @@ def limit_memory(pid, more):
 
 def clock(offset_s, file=None, here=True):
     """The environment of a node whose wall clock is off by `offset_s`; what it measures durations with stays right.
-    `here`: the node uses this machine's libraries. `file`: holds the offset and is looked at every second, so that set_clock() makes the running node's clock jump; by
-    its path as the node sees it."""
+    `here`: the node uses this machine's libraries. `file`: holds the offset and is looked at every second, so that
+    set_clock() makes the running node's clock jump; by its path as the node sees it."""
     library = pathlib.Path(FAKETIME)
     if here and not library.exists():
         raise Needs("a wrong clock needs libfaketime (Debian: apt-get install libfaketime)")

@@ -226,8 +226,8 @@ class Containers(Cluster):
         docker("network", "connect", "--ip", self.address(FIRST_NODE + node), f"{self.project}_nodes", self.node(node))
 
     def limit_memory(self, node, mib):
-        """What it may use from now on, the files that it reads included; when it needs more, the kernel ends it. Where it
-        uses more already, hardly more than that. 0: as much as it wants."""
+        """What it may use from now on, the files that it reads included; when it needs more, the kernel ends it. Where
+        it uses more already, hardly more than that. 0: as much as it wants."""
         if mib and not set_memory(self.node(node), f"{mib}m"):
             used = int(docker("exec", self.node(node), "cat", "/sys/fs/cgroup/memory/memory.usage_in_bytes"))
             for spare in (GROWTH, 4 * GROWTH, 16 * GROWTH):

@@ -32,6 +32,8 @@ def wait_until(condition, seconds, what):
 class Cluster(abc.ABC):
     """Leaving it by `with` ends its nodes and removes its files, after showing the ends of their logs on a failure."""
 
+    here = True     # nodes use this machine's programs and libraries
+
     def __init__(self, nodes):
         self.nodes = nodes
         self.links = None           # Links, where they can be hurt

@@ -1,13 +1,13 @@
-"""A cluster whose nodes are the services of deploy/docker-compose.yml, as the file docker-compose.yml here changes them.
+"""A cluster whose nodes are the services of deploy/docker-compose.yml, as docker-compose.yml here changes them.
 
     Containers.prepare()                    an engine and the images, once; says what it waits for
     with Containers(nodes=4) as cluster:    a project and a private network of its own
         cluster.start()
         cluster.upgrade(2)                  what only containers can: also unplug, plug, limit_memory
 
-Compose makes the containers; what then happens to them is left to the quicker docker command. `sluice` runs in a container
-`client`. The cluster's files are on this machine, where nodes and client see them, too. What a run that was killed left
-behind, the next prepare() removes."""
+Compose makes the containers; what then happens to them is left to the quicker docker command. `sluice` runs in a
+container `client`. The cluster's files are on this machine, where nodes and client see them, too. What a run that was
+killed left behind, the next prepare() removes."""
 import http.client
 import itertools
 import os
@@ -43,6 +43,8 @@ serial = itertools.count(1)
 
 
 class Containers(Cluster):
+    here = False
+
     def __init__(self, nodes=4, params=None, programs=None, links=False):
         """`programs`: {node: program}, of those that do not run sluiced. `links`: all links go through a relay."""
         super().__init__(nodes)
@@ -68,13 +70,15 @@ class Containers(Cluster):
     @staticmethod
     def prepare():
         """Sees to an engine and to the images. Ends the program with exit code 2 where there can be none."""
-        steps = [("an engine", [ROOT / "deploy" / "docker-engine"]), ("the image to build on", [ROOT / "deploy" / "base-image"]),
-                 ("the programs", build("deploy/Dockerfile", f"{PROJECT}:compiled", "--target", "compiled")),
-                 *(("image " + image, command) for tag, image, version in
-                   [("node", IMAGE, ""), ("node-next", NEXT, NEXT_VERSION)]
-                   for command in (build("deploy/Dockerfile", f"{PROJECT}:{tag}", "--build-arg", f"SLUICE_VERSION={version}"),
-                                   build("deploy/faults/Dockerfile", image, "--build-arg", f"COMPILED={PROJECT}:compiled",
-                                         "--build-arg", f"RUNTIME={PROJECT}:{tag}")))]
+        compiled, node = f"{PROJECT}:compiled", f"{PROJECT}:node"
+        steps = [("an engine", [ROOT / "deploy" / "docker-engine"]),
+                 ("the image to build on", [ROOT / "deploy" / "base-image"]),
+                 ("the programs", build("deploy/Dockerfile", compiled, "--target", "compiled"))]
+        for image, version in [(IMAGE, ""), (NEXT, NEXT_VERSION)]:
+            steps += [(f"the image {image}", command) for command in (
+                build("deploy/Dockerfile", node, "--build-arg", f"SLUICE_VERSION={version}"),
+                build("deploy/faults/Dockerfile", image, "--build-arg", f"COMPILED={compiled}",
+                      "--build-arg", f"RUNTIME={node}"))]
         for what, command in steps:
             code, said = patiently(what, command)
             if code != 0:
@@ -87,12 +91,11 @@ class Containers(Cluster):
     def make(self, params, links):
         for node in range(self.nodes):
             self.node_dir(node).mkdir(parents=True)
-        pairs = self.nodes * (self.nodes - 1) // 2
         services = [*(f"node-{node}" for node in range(self.nodes)), "client", *(["relay"] if links else [])]
         for self.net in random_networks():
-            targets = every_pair([self.peer_address(node) for node in range(self.nodes)], FIRST_PAIR)
-            self.relay_command = " ".join(["--listen", self.address(RELAY), "--control", f"{self.address(RELAY)}:{CONTROL}",
-                                           *(f"--pair {':'.join(map(str, pair))}" for pair in targets)])
+            pairs = every_pair([self.peer_address(node) for node in range(self.nodes)], FIRST_PAIR)
+            self.relay_command = " ".join([f"--listen {self.address(RELAY)} --control {self.address(RELAY)}:{CONTROL}",
+                                           *(f"--pair {':'.join(map(str, pair))}" for pair in pairs)])
             done = self.compose("up", "--no-start", "--no-deps", *services)
             if done.returncode == 0:
                 break
@@ -105,13 +108,14 @@ class Containers(Cluster):
         self.run("genesis", "--nodes", self.nodes, "--dir", self.dir, "--base-port", PEERS,
                  "--hosts", ",".join(self.address(FIRST_NODE + node) for node in range(self.nodes)),
                  *(word for name, value in params.items() for word in ("--param", f"{name}={value}")))
-        if links and pairs:
-            self.relay(targets)
+        if links:
+            self.relay(pairs)
 
-    def relay(self, targets):
+    def relay(self, pairs):
+        """Has the links between nodes go through the relay, which runs."""
         control = (self.address(RELAY), CONTROL)
         wait_until(lambda: listens(control), RELAY_S, "the relay listens")
-        self.links = Links(None, targets, control, self.address(RELAY))
+        self.links = Links(None, pairs, control, self.address(RELAY))
         for node in range(self.nodes):
             for other, url in self.links.addresses(node).items():
                 self.configure(node, "peers", other, url)
@@ -186,7 +190,9 @@ class Containers(Cluster):
         return self.processes[node] is not None and self.exit_code(node) is None
 
     def kill(self, *nodes):
-        docker("kill", *map(self.node, nodes))
+        running = [self.node(node) for node in nodes if self.alive(node)]
+        if running:
+            docker("kill", *running, check=False)
         for node in nodes:
             self.processes[node].wait()
 
@@ -220,8 +226,8 @@ class Containers(Cluster):
         docker("network", "connect", "--ip", self.address(FIRST_NODE + node), f"{self.project}_nodes", self.node(node))
 
     def limit_memory(self, node, mib):
-        """What it may use from now on, the files that it reads included; when it needs more, the kernel ends it. Where it uses
-        more already, hardly more than that. 0: as much as it wants."""
+        """What it may use from now on, the files that it reads included; when it needs more, the kernel ends it. Where
+        it uses more already, hardly more than that. 0: as much as it wants."""
         if mib and not set_memory(self.node(node), f"{mib}m"):
             used = int(docker("exec", self.node(node), "cat", "/sys/fs/cgroup/memory/memory.usage_in_bytes"))
             for spare in (GROWTH, 4 * GROWTH, 16 * GROWTH):

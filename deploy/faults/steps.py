@@ -232,7 +232,7 @@ class Stage:
         """From its next start on."""
         self.end({"clock"}, nodes)
         for node in nodes:
-            self.cluster.environments[node] = damage.clock(offset_s) if offset_s else {}
+            self.cluster.environments[node] = damage.clock(offset_s, here=self.cluster.here) if offset_s else {}
         if offset_s:
             self.begin("clock", f"clock of node {words(nodes)} off by {offset_s:+} s", nodes)
 

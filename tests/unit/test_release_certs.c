@@ -224,6 +224,30 @@ static void test_no_evidence(void **state)
     strike(stage);
 }
 
+/* A release below the certified one that nobody released accuses nobody who signed the right one.
+ */
+static void test_made_up_below(void **state)
+{
+    (void)state;
+    struct stage *stage = set();
+    static uint8_t bytes[SLU_EVIDENCE_BYTES_MAX];
+    open_more(stage, 2);
+    uint64_t top = stage->s->top;
+    struct slu_release_cert cert = cert_of(stage, top, 0);
+    struct slu_signed_release right = signed_by(stage, 2, top - 1, 0);
+    struct slu_release made_up = right.release;
+    const struct slu_release *below[] = {&made_up};
+    struct slu_writer w = slu_writer_of(bytes, sizeof bytes);
+    struct slu_evidence found;
+    made_up.state[0] ^= 1;
+    slu_release_digest(&made_up, stage->core->g->chain_id);
+    slu_evidence_wrong_release(&w, &cert, below, 1, &right);
+    assert_int_equal(slu_evidence_check(&found, stage->core->g, bytes, slu_writer_len(&w),
+                                        &stage->sim->verifier),
+                     SLU_ERR_MALFORMED);
+    strike(stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_late_lies),
         cmocka_unit_test(test_early_lies),
         cmocka_unit_test(test_no_evidence),
+        cmocka_unit_test(test_made_up_below),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -258,7 +258,8 @@ static bool run_turn(struct slu_runtime *rt, bool wait)
 
 /* Sets the bell; the caller has the core, so that the newest word counts. A timer in the kernel:
  * nearly every turn moves the deadline, and a thread that has to be woken to sleep differently
- * costs more than the turn. */
+ * costs more than the turn. A relative one: where libfaketime sets the wall clock wrong, for tests,
+ * it moves absolute ones of every clock. */
 static void set_bell(struct slu_runtime *rt, uint64_t at_us)
 {
     if (slu_ring_closed(&rt->inbox))
@@ -266,12 +267,13 @@ static void set_bell(struct slu_runtime *rt, uint64_t at_us)
     if (at_us == rt->bell_us)
         return;
     rt->bell_us = at_us;
-    struct itimerspec at = {0}; /* off */
+    struct itimerspec in = {0}; /* off */
     if (at_us != UINT64_MAX) {
-        at.it_value.tv_sec = (time_t)(at_us / 1000000u);
-        at.it_value.tv_nsec = (long)(at_us % 1000000u) * 1000 + (at_us == 0);
+        uint64_t now_us = slu_now_us(), wait_us = at_us > now_us ? at_us - now_us : 0;
+        in.it_value.tv_sec = (time_t)(wait_us / 1000000u);
+        in.it_value.tv_nsec = (long)(wait_us % 1000000u) * 1000 + (wait_us == 0);
     }
-    SLU_CHECK(timerfd_settime(rt->bell, TFD_TIMER_ABSTIME, &at, NULL) == 0);
+    SLU_CHECK(timerfd_settime(rt->bell, 0, &in, NULL) == 0);
 }
 
 /* Something to do at once. The caller has the core. */

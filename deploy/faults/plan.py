@@ -45,6 +45,7 @@ LINK_WORDS = {"partition", "one_way", "isolate", "shape", "regions", "random"}
 NEEDS = {"unplug": "engine", "memory": "engine", "upgrade": "engine", "fill_disk": "root"}
 
 LOAD = {"plain": 100, "sealed": 2, "timelocked": 1, "forced": 0.5}
+PAYLOAD_BYTES_MAX = 100_000
 GENESIS = {"postage_base": 20_000}      # work enough to be checked, little enough for a machine that runs all nodes
 EXPECT = {"resumed_s", "evidence", "may_expire"}
 TOP = {"title", "about", "nodes", "through", "steps", "genesis", "load", "byzantine", "expect", "small_disk"}
@@ -78,6 +79,7 @@ class Scenario:
     steps: list
     genesis: dict
     load: dict
+    payload_bytes: int      # 0: of many sizes
     byzantine: list
     through: list
     small_disk: dict        # {node: MiB}
@@ -112,6 +114,9 @@ def scenario(name, said):
     if not isinstance(nodes, int) or not 1 <= nodes <= 16:
         raise Unreadable("nodes: not in 1..16")
     load = {**LOAD, **table(said, "load")}
+    payload_bytes = load.pop("payload_bytes", 0)
+    if not isinstance(payload_bytes, int) or not 0 <= payload_bytes <= PAYLOAD_BYTES_MAX:
+        raise Unreadable(f"load: payload_bytes: not in 0..{PAYLOAD_BYTES_MAX}")
     known(load, LOAD, "load")
     if not all(isinstance(rate, (int, float)) and 0 <= rate <= 10_000 for rate in load.values()):
         raise Unreadable("load: rates are numbers in 0..10000")
@@ -127,7 +132,7 @@ def scenario(name, said):
     for mib in small.values():
         check(NUMBER, mib, nodes, "small_disk")
     return Scenario(name, said["title"], said.get("about", ""), nodes, flat(said.get("steps", []), nodes, "steps"),
-                    {**GENESIS, **table(said, "genesis")}, load, liars, through, small, expect)
+                    {**GENESIS, **table(said, "genesis")}, load, payload_bytes, liars, through, small, expect)
 
 
 def table(said, name):

@@ -10,7 +10,7 @@ from plan import ALL, LEADER, SAME
 
 AWAIT_S = 60        # longest wait for a node to be back in step
 IN_STEP = 8         # heights behind the others at most
-ENDED_S = 30        # longest wait for a node to end by itself
+ENDED_S = 60        # longest wait for a node to end by itself
 BACK = {"kill", "stop", "end", "wipe", "memory", "damage"}      # faults that end with a start
 CUTS = {"partition", "one_way", "isolate", "shape"}             # faults that end with a heal
 

@@ -40,10 +40,11 @@ class Client(threading.Thread):
 
     serial = itertools.count()
 
-    def __init__(self, cluster, clock, kind, per_s, nodes):
-        """`nodes`: in the order in which it turns to them."""
+    def __init__(self, cluster, clock, kind, per_s, nodes, sizes):
+        """`nodes`: in the order in which it turns to them. `sizes`: of payloads, in bytes."""
         super().__init__(daemon=True)
         self.cluster, self.clock, self.kind, self.per_s, self.nodes = cluster, clock, kind, per_s, nodes
+        self.sizes = sizes
         self.journal, self.waiting = [], []     # all; those without an answer, in their order
         self.stopping = threading.Event()
         self.failure = self.process = None
@@ -74,7 +75,7 @@ class Client(threading.Thread):
         try:
             while process.poll() is None and not self.stopping.wait(max(0, due - time.monotonic())):
                 due = max(due + 1 / self.per_s, time.monotonic() - 1)     # what stood still is not made up for
-                submission = Submission(ROLLUP, payload(next(self.serial)), kind=self.kind, sent=self.clock())
+                submission = Submission(ROLLUP, payload(next(self.serial), self.sizes), kind=self.kind, sent=self.clock())
                 self.journal.append(submission)
                 self.waiting.append(submission)
                 process.stdin.write(submission.payload + "\n")
@@ -124,15 +125,17 @@ class TimedReader(Reader):
 
 
 class Traffic:
-    def __init__(self, cluster, clock, load, through, readers):
-        """`load`: {kind: transactions a second}, `through`: nodes that clients turn to, `readers`: nodes with one."""
+    def __init__(self, cluster, clock, load, payload_bytes, through, readers):
+        """`load`: {kind: transactions a second}, `payload_bytes`: of plain ones, 0: of many sizes, `through`: nodes
+        that clients turn to, `readers`: nodes with one."""
         self.cluster, self.readers = cluster, [TimedReader(cluster, node, clock) for node in readers]
         self.clients = []
         for kind, per_s in load.items():
             count = (len(through) if kind == "plain" else 1) if per_s else 0
+            sizes = [payload_bytes] if payload_bytes and kind == "plain" else SIZES
             for i in range(count):
                 turn = random.randrange(len(through)) if kind != "plain" else i
-                self.clients.append(Client(cluster, clock, kind, per_s / count, through[turn:] + through[:turn]))
+                self.clients.append(Client(cluster, clock, kind, per_s / count, through[turn:] + through[:turn], sizes))
 
     def journal(self):
         return [submission for client in self.clients for submission in client.journal]
@@ -185,5 +188,5 @@ class Traffic:
             reader.stop()
 
 
-def payload(serial):
-    return f"0x{serial:016x}" + os.urandom(random.choice(SIZES)).hex()
+def payload(serial, sizes):
+    return f"0x{serial:016x}" + os.urandom(random.choice(sizes)).hex()

@@ -42,6 +42,10 @@ class Trial:
                     self.live(cluster)
                 except Failed as failure:
                     result["failures"].append(str(failure))
+                finally:
+                    if self.scenario.small_disk:
+                        cluster.close()
+                        damage.unmount_own()
                 result["passed"] = not result["failures"] and all(check["passed"] for check in result["checks"])
                 if not result["passed"]:
                     self.keep_logs(cluster)
@@ -77,7 +81,8 @@ class Trial:
         clock = Clock()
         self.stage = Stage(cluster, scenario, clock, cluster.links)
         self.heights = Heights(cluster, clock)
-        self.traffic = Traffic(cluster, clock, scenario.load, scenario.through, honest)
+        self.traffic = Traffic(cluster, clock, scenario.load, scenario.payload_bytes, scenario.through,
+                               honest)
         watching = threading.Event()
         watcher = threading.Thread(target=self.watch, args=[clock, watching], daemon=True)
         watcher.start()

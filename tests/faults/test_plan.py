@@ -33,6 +33,7 @@ REFUSED = [     # text, words of the complaint
     (HEAD + "steps = [{ each = [0, 9], steps = [{ do = 'kill', nodes = ['each'] }] }]", "step 1: step 1: nodes"),
     (HEAD + "[load]\nplain = -1", "load: rates are numbers"),
     (HEAD + "[load]\nodd = 1", "load: no such word: odd"),
+    (HEAD + "[load]\npayload_bytes = 0.5", "load: payload_bytes: not in"),
     (HEAD + "load = 3", "load: not a table"),
     (HEAD + "[byzantine]\nnodes = [7]", "byzantine: nodes: not a list of nodes"),
     (HEAD + "[expect]\nluck = 1", "expect: no such word: luck"),

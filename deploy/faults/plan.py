@@ -21,7 +21,7 @@ import tomllib
 from dataclasses import dataclass, field
 
 NODE, NODES, LISTED, GROUPS = "a node", "nodes", "a list of nodes", "groups of nodes"
-NUMBER, TEXT, ANY = "a number", "a text", "a value"
+NUMBER, TEXT, TEXTS, ANY = "a number", "a text", "a list of texts", "a value"
 LEADER = "leader"       # in place of nodes: the one that leads the next view,
 SAME = "same"           # the nodes of the step before,
 ALL = "all"             # or every one
@@ -39,7 +39,7 @@ WORDS = {
     "upgrade": {"nodes": NODES}, "behave": {"nodes": NODES, "behaviour": TEXT, "value?": ANY},
     "hostile": {"kind": TEXT, "nodes": NODES}, "calm": {},
     "ended": {"nodes": NODES, "code?": NUMBER, "said?": TEXT},
-    "random": {},
+    "evidence": {"offences": TEXTS}, "random": {},
 }
 LINK_WORDS = {"partition", "one_way", "isolate", "shape", "regions", "random"}
 NEEDS = {"unplug": "engine", "memory": "engine", "upgrade": "engine", "fill_disk": "root"}
@@ -47,7 +47,7 @@ NEEDS = {"unplug": "engine", "memory": "engine", "upgrade": "engine", "fill_disk
 LOAD = {"plain": 100, "sealed": 2, "timelocked": 1, "forced": 0.5}
 PAYLOAD_BYTES_MAX = 100_000
 GENESIS = {"postage_base": 20_000}      # work enough to be checked, little enough for a machine that runs all nodes
-EXPECT = {"resumed_s", "evidence", "may_expire"}
+EXPECT = {"resumed_s", "may_expire"}
 TOP = {"title", "about", "nodes", "through", "steps", "genesis", "load", "byzantine", "expect", "small_disk"}
 
 
@@ -205,6 +205,7 @@ def check(kind, value, nodes, place):
         GROUPS: lambda v: isinstance(v, list) and all(map(are_nodes, v)),
         NUMBER: lambda v: type(v) in (int, float),
         TEXT: lambda v: isinstance(v, str),
+        TEXTS: lambda v: isinstance(v, list) and all(isinstance(text, str) for text in v),
         ANY: lambda v: True,
     }[kind](value)
     if not good:

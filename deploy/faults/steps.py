@@ -11,6 +11,7 @@ from plan import ALL, LEADER, SAME
 AWAIT_S = 60        # longest wait for a node to be back in step
 IN_STEP = 8         # heights behind the others at most
 ENDED_S = 60        # longest wait for a node to end by itself
+EVIDENCE_S = 30     # longest wait for what is provable to be in evidence
 BACK = {"kill", "stop", "end", "wipe", "memory", "damage"}      # faults that end with a start
 CUTS = {"partition", "one_way", "isolate", "shape"}             # faults that end with a heal
 
@@ -256,7 +257,13 @@ class Stage:
         self.hostiles.clear()
         self.end({"hostile"})
 
-    # ---- afterwards ----
+    # ---- evidence ----
+
+    def do_evidence(self, offences):
+        """Until every honest node that is there holds evidence of each of these."""
+        for node in set(self.well()) - set(self.scenario.byzantine):
+            wait_until(lambda n=node: set(offences) <= {found["offence"] for found in self.evidence(n)}, EVIDENCE_S,
+                       f"{', '.join(offences)} in evidence at node {node}")
 
     def evidence(self, node):
         """What a node holds in evidence: [{offence, offender, at}]."""

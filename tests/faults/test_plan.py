@@ -29,6 +29,7 @@ REFUSED = [     # text, words of the complaint
     (HEAD + "steps = [{ do = 'one_way', from = 0, to = [1] }]", "to: not a node"),
     (HEAD + "steps = [{ do = 'partition', groups = [0, 1] }]", "groups: not groups of nodes"),
     (HEAD + "steps = [{ do = 'shape', loss = 'much' }]", "loss: not a number"),
+    (HEAD + "steps = [{ do = 'evidence', offences = 'x' }]", "offences: not a list of texts"),
     (HEAD + "steps = [{ each = [0], then = [] }]", "steps: step 1: no such word: then"),
     (HEAD + "steps = [{ each = [0, 9], steps = [{ do = 'kill', nodes = ['each'] }] }]", "step 1: step 1: nodes"),
     (HEAD + "[load]\nplain = -1", "load: rates are numbers"),

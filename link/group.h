@@ -44,7 +44,8 @@ struct slu_link_group {
     struct slu_link_counters *counters;
     struct slu_link_counters no_counters; /* when config.counters is NULL */
     struct slu_limiter *limiter;          /* listeners only */
-    struct slu_link *first;
+    struct slu_link *first;               /* the newest ... */
+    struct slu_link *last;                /* ... and the oldest */
     uint32_t links;
     uint32_t readers; /* threads that have not ended */
     bool stopping;

@@ -84,6 +84,8 @@ static void finish(struct slu_link *link)
         group->first = link->next;
     if (link->next != NULL)
         link->next->previous = link->previous;
+    else
+        group->last = link->previous;
     group->links--;
     link->ended = true;
     pthread_cond_broadcast(&group->changed);
@@ -229,6 +231,8 @@ int slu_link_start(struct slu_link_group *group, nng_stream *stream, bool dialed
     link->next = group->first;
     if (link->next != NULL)
         link->next->previous = link;
+    else
+        group->last = link;
     group->first = link;
     group->links++;
     atomic_fetch_add(&group->counters->links_open, 1);

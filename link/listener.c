@@ -21,17 +21,16 @@ struct slu_listener {
  */
 static bool make_place(struct slu_link_group *group)
 {
-    struct slu_link *oldest = NULL;
-    for (struct slu_link *link = group->first; link != NULL; link = link->next) {
+    for (struct slu_link *link = group->last; link != NULL; link = link->previous) {
         pthread_mutex_lock(&link->mutex);
         bool handshake = !link->up && !link->closed;
         pthread_mutex_unlock(&link->mutex);
-        if (handshake && (oldest == NULL || link->begun_ms <= oldest->begun_ms))
-            oldest = link;
+        if (handshake) {
+            slu_link_fail_with(link, SLU_ERR_LIMIT, SLU_LINK_FAIL_CLOSED, "its place was needed");
+            return true;
+        }
     }
-    if (oldest != NULL)
-        slu_link_fail_with(oldest, SLU_ERR_LIMIT, SLU_LINK_FAIL_CLOSED, "its place was needed");
-    return oldest != NULL;
+    return false;
 }
 
 /* Whether this connection may stay; counts it, or whose place it takes, if not. */

@@ -1,4 +1,4 @@
-"""Hurts what a node stands on: its disk, its files, its memory, its clock. Works on a node's directory as it lies on this
+"""Hurts what a node stands on: its disk, its files, its clock. Works on a node's directory as it lies on this
 machine, whatever the node runs in. Each function says what it did, in words for a report.
 
     small_disk(dir, 64 << 20)       while the node is stopped: its data, moved to a small filesystem
@@ -8,7 +8,6 @@ machine, whatever the node runs in. Each function says what it did, in words for
 import atexit
 import os
 import pathlib
-import resource
 import shutil
 import struct
 import subprocess
@@ -193,39 +192,16 @@ def synced_log(node_dir):
     return data / f"{best[1]:06}.log", best[2]
 
 
-# ---- memory ----
-
-def limit_memory(pid, more):
-    """From now on a running process gets `more` bytes of address space at most, beside what it has."""
-    with open(f"/proc/{pid}/statm", encoding="utf-8") as statm:
-        has = int(statm.read().split()[0]) * resource.getpagesize()
-    resource.prlimit(pid, resource.RLIMIT_AS, (has + more, resource.RLIM_INFINITY))
-    return f"no more than {more >> 10} KiB of memory beside what it has"
-
-
 # ---- the clock ----
 
-def clock(offset_s, file=None, here=True):
+def clock(offset_s, here=True):
     """The environment of a node whose wall clock is off by `offset_s`; what it measures durations with stays right.
-    `here`: the node uses this machine's libraries. `file`: holds the offset and is looked at every second, so that
-    set_clock() makes the running node's clock jump; by its path as the node sees it."""
+    `here`: the node uses this machine's libraries."""
     library = pathlib.Path(FAKETIME)
     if here and not library.exists():
         raise Needs("a wrong clock needs libfaketime (Debian: apt-get install libfaketime)")
     remove_leftovers()
-    environment = {"LD_PRELOAD": str(library), "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    if file is None:
-        return environment | {"FAKETIME": f"{offset_s:+d}"}
-    set_clock(file, offset_s)
-    return environment | {"FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_CACHE_DURATION": "1"}
-
-
-def set_clock(file, offset_s):
-    """Makes the clock jump of a node that was started with clock(..., file)."""
-    new = pathlib.Path(f"{file}.new")
-    new.write_text(f"{offset_s:+d}\n", encoding="utf-8")
-    new.rename(file)
-    return f"wall clock off by {offset_s:+d} s"
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"{offset_s:+d}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 def remove_leftovers():

@@ -1,5 +1,5 @@
-"""Clients that mean harm, as a thread: they speak to a node's addresses for clients and for peers, and to nobody but this
-machine and its private networks. Bounded in rate, in connections held, and in time.
+"""Clients that mean harm, as a thread: they speak to a node's addresses for clients and for peers, and to nobody but
+this machine and its private networks. Bounded in rate, in connections held, and in time.
 
     hostile = Hostile("reset_storm", [("127.0.0.1", 7001), ("127.0.0.1", 7000)])
     ...

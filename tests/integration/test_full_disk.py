@@ -20,7 +20,7 @@ def complaints(cluster, since):
 
 
 def ends(cluster, code):
-    """It must end by itself with `code`, after one line about it; called before what makes it end, returns what waits for it."""
+    """Called before what makes it end; returns what waits for that: by itself, with `code`, after one line about it."""
     log = cluster.node_dir(VICTIM) / "log"
     since = log.stat().st_size if log.exists() else 0
 

@@ -124,7 +124,7 @@ class Containers(Cluster):
         """The completed process of a Compose command on this project."""
         settings = {"COMPOSE_PROJECT_NAME": self.project, "SLUICE_RUN": self.project, "SLUICE_IMAGE": self.image,
                     "SLUICE_NET": self.net, "SLUICE_DIR": str(self.dir), "SLUICE_RELAY": self.relay_command,
-                    "SLUICE_USER": f"{os.getuid()}:{os.getgid()}", **{f"SLUICE_PORT_{i}": "" for i in range(4)}}
+                    "SLUICE_USER": user(), **{f"SLUICE_PORT_{i}": "" for i in range(4)}}
         return subprocess.run([*compose_command(), "-f", ROOT / "deploy" / "docker-compose.yml",
                                "-f", HERE / "docker-compose.yml", *args], env={**os.environ, **settings},
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_S)
@@ -163,6 +163,11 @@ class Containers(Cluster):
         return f"{self.address(FIRST_NODE + node)}:{HTTP}"
 
     def client(self, *args):
+        if "--data" in args:
+            # What was mounted for a node since `client` began is not seen in there.
+            return ["docker", "run", "--rm", "-i", "--label", f"com.docker.compose.project={self.project}",
+                    "--user", user(), "--network", "none", "--read-only", "--cap-drop", "ALL",
+                    "--volume", f"{self.dir}:{self.dir}", "--entrypoint", "sluice", IMAGE, *map(str, args)]
         return ["docker", "exec", "-i", self.container("client"), "sluice", *map(str, args)]
 
     def log_tail(self, node, lines=15):
@@ -273,6 +278,11 @@ def docker(*args, check=True):
 
 def compose_command():
     return ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
+
+
+def user():
+    """The runner, who owns the files, as containers know users."""
+    return f"{os.getuid()}:{os.getgid()}"
 
 
 def set_memory(container, limit):

@@ -32,7 +32,7 @@ static int take(struct slu_submit_options *o, int option, const char *argument)
         ok = slu_argument_number(o->command, "--give-up", argument, 0, 1000000, &o->give_up_s);
         o->has_give_up = true;
         break;
-    case 'l':
+    case 't':
         ok = slu_argument_number(o->command, "--stall-ms", argument, 100, 3600000, &o->stall_ms);
         break;
     case 'G':

@@ -31,7 +31,7 @@ struct slu_submit_options {
 #define SLU_SUBMIT_OPTIONS                                                                         \
     {"node", required_argument, NULL, 'n'}, {"wait", no_argument, NULL, 'w'},                      \
         {"valid-for", required_argument, NULL, 'v'}, {"give-up", required_argument, NULL, 'g'},    \
-        {"stall-ms", required_argument, NULL, 'l'}, {"genesis", required_argument, NULL, 'G'},     \
+        {"stall-ms", required_argument, NULL, 't'}, {"genesis", required_argument, NULL, 'G'},     \
         {"forced", no_argument, NULL, 'f'}, {"receipts", required_argument, NULL, 'q'},            \
         SLU_SEALING_OPTIONS
 

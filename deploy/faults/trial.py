@@ -42,12 +42,15 @@ class Trial:
                     self.live(cluster)
                 except Failed as failure:
                     result["failures"].append(str(failure))
+                except damage.Needs as why:
+                    result["skipped"] = str(why)
                 finally:
                     if self.scenario.small_disk:
                         cluster.close()
                         damage.unmount_own()
-                result["passed"] = not result["failures"] and all(check["passed"] for check in result["checks"])
-                if not result["passed"]:
+                result["passed"] = not (result["skipped"] or result["failures"]) and all(
+                    check["passed"] for check in result["checks"])
+                if result["failures"]:
                     self.keep_logs(cluster)
         except (Failed, OSError, subprocess.SubprocessError) as failure:    # no cluster, or no end of it
             result["failures"].append(str(failure))

@@ -57,7 +57,7 @@ struct submitter {
     struct open_query queries[QUERIES_MAX];
     uint64_t next_query_row;
     uint64_t query_not_before_ms;
-    uint64_t answer_ms; /* when something was last answered, or nothing was open */
+    uint64_t answer_ms; /* when something was last answered, or asked with nothing open */
     uint64_t settle_not_before_ms;
     size_t overdue;
     bool no_node;
@@ -79,6 +79,23 @@ struct submitter {
 };
 
 /* ---- sending ---- */
+
+static bool owes(const struct submitter *s)
+{
+    bool open = false;
+    for (size_t i = 0; i < SUBMITS_MAX; i++)
+        open = open || s->submits[i].request != 0;
+    for (size_t i = 0; i < QUERIES_MAX; i++)
+        open = open || s->queries[i].request != 0;
+    return open;
+}
+
+/* Before a request is sent: the time that it has for an answer begins, unless another one waits. */
+static void begin_owing(struct submitter *s)
+{
+    if (!owes(s))
+        s->answer_ms = slu_now_ms();
+}
 
 static size_t submits_open(const struct submitter *s)
 {
@@ -178,6 +195,7 @@ static bool send_pending(struct submitter *s)
     submit.valid_for_ms = (uint32_t)s->options->valid_for_s * 1000u;
     request.body_case = SLU__CLIENT__REQUEST__BODY_SUBMIT;
     request.submit = &submit;
+    begin_owing(s);
     int rc = slu_session_send(s->session, &request);
     if (rc == SLU_ERR_CLOSED || rc == SLU_ERR_TIMEOUT)
         return false;
@@ -240,6 +258,7 @@ static void ask(struct submitter *s)
     body.wait_ms = QUERY_WAIT_MS;
     request.body_case = SLU__CLIENT__REQUEST__BODY_QUERY;
     request.query = &body;
+    begin_owing(s);
     if (slu_session_send(s->session, &request) == SLU_OK)
         query->request = request.id;
     else
@@ -460,12 +479,8 @@ static void settle(struct submitter *s)
 static bool is_silent(struct submitter *s)
 {
     struct slu_urls *urls = &s->options->urls;
-    bool owes = submits_open(s) > 0;
-    for (size_t i = 0; i < QUERIES_MAX; i++)
-        owes = owes || s->queries[i].request != 0;
-    if (!owes)
-        s->answer_ms = slu_now_ms();
-    if (slu_now_ms() - s->answer_ms <= (urls->count > 1 ? s->options->stall_ms : ALONE_MS))
+    if (!owes(s) ||
+        slu_now_ms() - s->answer_ms <= (urls->count > 1 ? s->options->stall_ms : ALONE_MS))
         return false;
     urls->current = (urls->current + 1) % urls->count;
     return true;

@@ -33,7 +33,7 @@ static int take(struct slu_submit_options *o, int option, const char *argument)
         o->has_give_up = true;
         break;
     case 't':
-        ok = slu_argument_number(o->command, "--stall-ms", argument, 100, 3600000, &o->stall_ms);
+        ok = slu_argument_number(o->command, "--stall-ms", argument, 1000, 3600000, &o->stall_ms);
         break;
     case 'G':
         o->genesis_path = argument;

@@ -76,7 +76,8 @@ static void finish(struct slu_link *link)
     if (hooks.ended != NULL)
         hooks.ended(hooks.owner, link, was_up, link->error, link->reason);
     pthread_mutex_lock(&group->mutex);
-    if (!was_up && group->limiter != NULL)
+    /* Whose place was needed did nothing wrong. */
+    if (!was_up && link->error != SLU_ERR_LIMIT && group->limiter != NULL)
         slu_limiter_charge(group->limiter, link->address, nng_clock());
     if (link->previous != NULL)
         link->previous->next = link->next;

@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 /** What the node needs for itself: 256 tables and bodies' files (node/store_options.c), 320 links
- * of peers (node/peers.c), HTTP (node/http.c), logs, timers, nng. */
-#define SLU_DESCRIPTORS_OWN 704u
+ * of peers (node/peers.c), 2 x 64 that were told to go (link/listener.c), HTTP (node/http.c), logs,
+ * timers, nng. */
+#define SLU_DESCRIPTORS_OWN 832u
 /** Clients that are let in even so, where the limit is lower than that. */
 #define SLU_DESCRIPTORS_CLIENTS_MIN 32u
 

@@ -33,7 +33,8 @@ void slu_prover_free(struct slu_prover *prover);
  * height of; valid until the next call. A
  * bundle is shown in the list of `rollup`, when that is one of its legs. What of its queueing and
  * opening is not to be had is left out. Errors: REFUSED (its height is not certified here yet),
- * NOT_FOUND (pruned), MISMATCH (only its height was known, and it is not there), LIMIT (too long: no certificate is near), CORRUPT, IO, MEMORY. */
+ * NOT_FOUND (pruned), MISMATCH (only its height was known, and it is not there), LIMIT (too long:
+ * no certificate is near), CORRUPT, IO, MEMORY. */
 SLU_MUST_USE int slu_prover_make(struct slu_prover *prover, const struct slu_tx_status *status,
                                  uint64_t rollup, const uint8_t **bytes, size_t *len);
 

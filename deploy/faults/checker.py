@@ -25,6 +25,16 @@ class Submission:
     due_height: int = 0         # of a forced one: as the client was told while it was queued, ...
     receipts: tuple = ()        # ... and the receipts of those who hold it, {"node", "time_ms", "height"}
 
+    def told(self, answer):
+        """What `sluice submit` answered, as JSON."""
+        self.reason = answer.get("reason") or ""
+        lost = self.reason == "connection_lost"     # it may be ordered all the same
+        self.status, self.id = "lost" if lost else answer["status"], answer.get("id") or ""
+        self.outcome = answer.get("outcome") or ""
+        self.height, self.index = answer.get("height") or 0, answer.get("index") or 0
+        self.due_height = answer.get("due_height") or 0
+        self.receipts = tuple(answer.get("receipts") or ())
+
 
 DEFINITE = ("ordered", "expired", "dropped")
 

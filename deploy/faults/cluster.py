@@ -1,7 +1,9 @@
 """A cluster of Sluice nodes as tests see it, whatever its nodes run in: its files, its nodes' lives, and what they
 answer. `Processes` and `Containers` are the two kinds."""
 import abc
+import http.client
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -11,6 +13,7 @@ import urllib.request
 
 ORDER_S = 30     # longest wait for a node to order
 STOP_S = 20      # longest wait for a node to end after SIGTERM
+HOME = "sluice-" # what clusters' directories are called, before the pid of whoever made them
 
 
 class Failed(Exception):
@@ -38,7 +41,7 @@ class Cluster(abc.ABC):
         self.nodes = nodes
         self.links = None           # Links, where they can be hurt
         self.environments = {}      # {node: {name: value}} from its next start on
-        self.home = pathlib.Path(tempfile.mkdtemp(prefix="sluice-"))
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix=f"{HOME}{os.getpid()}-"))
         self.dir = self.home / "cluster"        # as deploy/cluster lays it out
 
     def __enter__(self):
@@ -69,6 +72,11 @@ class Cluster(abc.ABC):
     def http_address(self, node):
         """HOST:PORT of its HTTP, from here."""
 
+    @property
+    @abc.abstractmethod
+    def clients_host(self):
+        """The host that client() comes from, as nodes see it."""
+
     @abc.abstractmethod
     def client_address(self, node):
         """(HOST, PORT) where it listens for clients, from here."""
@@ -76,10 +84,6 @@ class Cluster(abc.ABC):
     @abc.abstractmethod
     def peer_address(self, node):
         """(HOST, PORT) where it listens for other nodes, from here."""
-
-    @abc.abstractmethod
-    def log_tail(self, node, lines=15):
-        """The last lines of its log."""
 
     @abc.abstractmethod
     def spawn(self, node):
@@ -122,6 +126,11 @@ class Cluster(abc.ABC):
     def data_dir(self, node):
         """A node's data, as client() finds it."""
         return self.node_dir(node) / "data"
+
+    def log_tail(self, node, lines=15):
+        """The last lines of its log."""
+        log = self.node_dir(node) / "log"
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
 
     def parameters(self):
         return json.loads((self.dir / "genesis.json").read_text())["parameters"]
@@ -203,11 +212,22 @@ class Cluster(abc.ABC):
             self.wait_height(node, heights[node] + 1)
 
     def metrics(self, node, timeout=10):
-        """/metrics as {name with labels: value}."""
-        with urllib.request.urlopen(f"http://{self.http_address(node)}/metrics", timeout=timeout) as answer:
-            lines = answer.read().decode().splitlines()
+        """/metrics as {name with labels: value}. OSError when it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://{self.http_address(node)}/metrics", timeout=timeout) as answer:
+                lines = answer.read().decode().splitlines()
+        except http.client.HTTPException as cut:    # it died while it spoke
+            raise ConnectionError(str(cut)) from cut
         return {name: float(value) for name, value in
                 (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))}
+
+
+def sweep():
+    """Removes the directories of clusters whose makers are no more."""
+    for home in pathlib.Path(tempfile.gettempdir()).glob(f"{HOME}*-*"):
+        pid = home.name.removeprefix(HOME).split("-")[0]
+        if pid.isdigit() and not pathlib.Path(f"/proc/{pid}").exists():
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def is_field(line, name):

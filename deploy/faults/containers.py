@@ -150,6 +150,10 @@ class Containers(Cluster):
     def address(self, last):
         return f"{self.net}.{last}"
 
+    @property
+    def clients_host(self):
+        return self.address(CLIENT)
+
     def client_address(self, node):
         return self.address(FIRST_NODE + node), CLIENTS
 
@@ -169,10 +173,6 @@ class Containers(Cluster):
                     "--user", user(), "--network", "none", "--read-only", "--cap-drop", "ALL",
                     "--volume", f"{self.dir}:{self.dir}", "--entrypoint", "sluice", IMAGE, *map(str, args)]
         return ["docker", "exec", "-i", self.container("client"), "sluice", *map(str, args)]
-
-    def log_tail(self, node, lines=15):
-        log = self.node_dir(node) / "log"
-        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
 
     # ---- nodes ----
 

@@ -41,17 +41,23 @@ class Hostile(threading.Thread):
         self.until = time.monotonic() + min(seconds, SECONDS_MAX)
         self.random = random.Random(seed)
         self.counts = collections.Counter()
+        self.failure = None
         self.turn = 0
         self.ending = threading.Event()
         self.start()
 
     def run(self):
-        self.attack()
+        try:
+            self.attack()
+        except Exception as failure:    # told by stop()
+            self.failure = failure
 
     def stop(self):
-        """Ends it, closes what it holds, and returns its counts."""
+        """Ends it, closes what it holds, and returns its counts. Raises what ended it before."""
         self.ending.set()
         self.join()
+        if self.failure:
+            raise self.failure
         return dict(self.counts)
 
     def going(self):

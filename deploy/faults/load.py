@@ -64,11 +64,7 @@ class Submitter(threading.Thread):
         if done.returncode not in (0, 1, 2) or len(answers) > len(portion):
             raise Failed(f"submit: exit {done.returncode}, {len(answers)} answers: {done.stderr.strip()[-2000:]}")
         for submission, answer in zip(portion, answers):
-            submission.reason = answer.get("reason") or ""
-            lost = submission.reason == "connection_lost"        # it may be ordered all the same
-            submission.status, submission.id = "lost" if lost else answer["status"], answer.get("id") or ""
-            submission.outcome = answer.get("outcome") or ""
-            submission.height, submission.index = answer.get("height") or 0, answer.get("index") or 0
+            submission.told(answer)
         return bool(answers)
 
 
@@ -93,6 +89,8 @@ class Reader(threading.Thread):
                                     "--from", self.last() + 1, "--all",
                                     "--genesis", self.cluster.genesis, "--max-age", PATIENCE_S),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            if self.stopping:
+                self.process.kill()
             for line in self.process.stdout:
                 if line.endswith(b"\n"):
                     self.keep(json.loads(line))
@@ -121,7 +119,8 @@ class Reader(threading.Thread):
 
     def stop(self):
         self.stopping = True
-        self.process.kill()
+        if self.process:
+            self.process.kill()
         self.join()
 
 

@@ -20,8 +20,11 @@ import pathlib
 import tomllib
 from dataclasses import dataclass, field
 
+from hostile import KINDS
+
 NODE, NODES, LISTED, GROUPS = "a node", "nodes", "a list of nodes", "groups of nodes"
 NUMBER, TEXT, TEXTS, ANY = "a number", "a text", "a list of texts", "a value"
+FILE, KIND = "log, sst or blob", f"one of {', '.join(KINDS)}"
 LEADER = "leader"       # in place of nodes: the one that leads the next view,
 SAME = "same"           # the nodes of the step before,
 ALL = "all"             # or every one
@@ -34,10 +37,10 @@ WORDS = {
     "shape": {"delay_ms?": NUMBER, "jitter_ms?": NUMBER, "loss?": NUMBER}, "regions": {},
     "unplug": {"nodes": NODES}, "plug": {"nodes": NODES},
     "fill_disk": {"nodes": NODES}, "make_room": {"nodes": NODES},
-    "flip_bit": {"nodes": NODES, "file": TEXT}, "tear": {"nodes": NODES}, "wipe": {"nodes": NODES},
+    "flip_bit": {"nodes": NODES, "file": FILE}, "tear": {"nodes": NODES}, "wipe": {"nodes": NODES},
     "clock": {"nodes": NODES, "offset_s": NUMBER}, "memory": {"nodes": NODES, "mib": NUMBER},
     "upgrade": {"nodes": NODES}, "behave": {"nodes": NODES, "behaviour": TEXT, "value?": ANY},
-    "hostile": {"kind": TEXT, "nodes": NODES}, "calm": {},
+    "hostile": {"kind": KIND, "nodes": NODES}, "calm": {},
     "ended": {"nodes": NODES, "code?": NUMBER, "said?": TEXT},
     "evidence": {"offences": TEXTS}, "random": {},
 }
@@ -46,8 +49,9 @@ NEEDS = {"unplug": "engine", "memory": "engine", "upgrade": "engine", "fill_disk
 
 LOAD = {"plain": 100, "sealed": 2, "timelocked": 1, "forced": 0.5}
 PAYLOAD_BYTES_MAX = 100_000
+FILES = ("log", "sst", "blob")      # of a store, for flip_bit
 GENESIS = {"postage_base": 20_000}      # work enough to be checked, little enough for a machine that runs all nodes
-EXPECT = {"resumed_s", "may_expire"}
+EXPECT = {"resumed_s": NUMBER, "may_expire": ANY}
 TOP = {"title", "about", "nodes", "through", "steps", "genesis", "load", "byzantine", "expect", "small_disk"}
 
 
@@ -123,6 +127,8 @@ def scenario(name, said):
     byzantine, expect = table(said, "byzantine"), table(said, "expect")
     known(byzantine, {"nodes"}, "byzantine")
     known(expect, EXPECT, "expect")
+    for word, value in expect.items():
+        check(EXPECT[word], value, nodes, f"expect: {word}")
     liars = byzantine.get("nodes", [])
     check(LISTED, liars, nodes, "byzantine: nodes")
     through = said.get("through", [node for node in range(nodes) if node not in liars])
@@ -205,6 +211,8 @@ def check(kind, value, nodes, place):
         GROUPS: lambda v: isinstance(v, list) and all(map(are_nodes, v)),
         NUMBER: lambda v: type(v) in (int, float),
         TEXT: lambda v: isinstance(v, str),
+        FILE: lambda v: v in FILES,
+        KIND: lambda v: v in KINDS,
         TEXTS: lambda v: isinstance(v, list) and all(isinstance(text, str) for text in v),
         ANY: lambda v: True,
     }[kind](value)

@@ -56,8 +56,12 @@ class Processes(Cluster):
         """The cluster that a scenario wants."""
         cluster = cls(bin_dir, scenario.nodes, scenario.genesis,
                       {node: "sluiced_byzantine" for node in scenario.byzantine})
-        if "links" in scenario.needs:
-            cluster.relay()
+        try:
+            if "links" in scenario.needs:
+                cluster.relay()
+        except BaseException:
+            cluster.__exit__(None)
+            raise
         return cluster
 
     def relay(self):
@@ -93,6 +97,10 @@ class Processes(Cluster):
     def http_address(self, node):
         return f"127.0.0.1:{self.peer_port(node) + 2}"
 
+    @property
+    def clients_host(self):
+        return "127.0.0.1"
+
     def client_address(self, node):
         return "127.0.0.1", self.client_port(node)
 
@@ -101,10 +109,6 @@ class Processes(Cluster):
 
     def client(self, *args):
         return [str(self.bin / "sluice"), *map(str, args)]
-
-    def log_tail(self, node, lines=15):
-        log = self.node_dir(node) / "log"
-        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
 
     # ---- nodes ----
 

@@ -1,7 +1,9 @@
 """What each word of a scenario does to a cluster, and the account of it: which faults there were, from when until when,
 and whether order was possible meanwhile."""
+import datetime
 import itertools
 import json
+import re
 
 import damage
 from cluster import Failed, wait_until
@@ -9,6 +11,8 @@ from hostile import Hostile
 from plan import ALL, LEADER, SAME
 
 AWAIT_S = 60        # longest wait for a node to be back in step
+CLOCK_S = 300       # how old the last word of a log may be, that tells what its node takes for the time
+HARMED = 20         # connections that a hostile client must at least have made
 IN_STEP = 8         # heights behind the others at most
 ENDED_S = 60        # longest wait for a node to end by itself
 EVIDENCE_S = 30     # longest wait for what is provable to be in evidence
@@ -25,6 +29,7 @@ class Stage:
         self.down, self.paused, self.apart = set(), set(), set()
         self.now = ""       # what is done at this moment, for the table
         self.named = []     # the nodes of the last step that named some
+        self.offsets = {}   # {node: s}, of wrong clocks
 
     # ---- the account ----
 
@@ -51,6 +56,8 @@ class Stage:
         if "nodes" in args:
             self.named = args["nodes"] = self.resolve(args["nodes"])
         self.now = str(step)
+        if step.do != "ended":
+            self.check_alive()
         count, could = len(self.faults), self.quorum_meets()
         getattr(self, f"do_{step.do}")(**{name + "_" if name == "from" else name: value for name, value in args.items()})
         can = self.quorum_meets()
@@ -72,6 +79,13 @@ class Stage:
             if node not in self.down | self.paused:
                 return (int(self.cluster.metrics(node)["sluice_view"]) + 1) % self.cluster.nodes
         raise Failed("no node is there to say who leads")
+
+    def check_alive(self):
+        """Nobody ends unseen: a crash before a `kill` would else be taken for it."""
+        for node in self.well():
+            if not self.cluster.alive(node):
+                raise Failed(f"node {node} ended by itself, with {self.cluster.exit_code(node)}: "
+                             f"{self.cluster.log_tail(node, 3)}")
 
     # ---- nodes ----
 
@@ -95,11 +109,13 @@ class Stage:
     def do_await(self, nodes):
         """Until each is back: it orders, votes, and has caught up."""
         for node in nodes:
+            if node not in self.well():
+                raise Failed(f"node {node} cannot be awaited: it is not there")
             wait_until(lambda n=node: self.in_step(n), AWAIT_S, f"node {node} is back in step")
+            self.check_clock(node)
 
     def in_step(self, node):
-        if not self.cluster.alive(node):
-            raise Failed(f"node {node} ended with {self.cluster.exit_code(node)}: {self.cluster.log_tail(node, 3)}")
+        self.check_alive()
         try:
             said = {each: self.cluster.metrics(each, timeout=1) for each in self.well()}
         except OSError:
@@ -107,6 +123,17 @@ class Stage:
         mine = said[node]
         return (mine["sluice_ordering"] == 1 and mine["sluice_rejoining"] == 0
                 and max(m["sluice_height"] for m in said.values()) - mine["sluice_height"] <= IN_STEP)
+
+    def check_clock(self, node):
+        """Whether it really believes the time that it was given: its log tells."""
+        offset_s = self.offsets.get(node, 0)
+        if not offset_s:
+            return
+        stamps = re.findall(r"^ts=(\S+)", self.cluster.log_tail(node), re.MULTILINE)
+        believed = datetime.datetime.fromisoformat(stamps[-1])
+        off_s = (believed - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+        if abs(off_s - offset_s) > CLOCK_S:
+            raise Failed(f"the clock of node {node} is off by {off_s:.0f} s, not by {offset_s}")
 
     def well(self):
         return [node for node in range(self.cluster.nodes) if node not in self.down | self.paused]
@@ -144,7 +171,9 @@ class Stage:
             self.do_start([node])
 
     def do_behave(self, nodes, behaviour, value="yes"):
-        """From now on, after a restart, it deviates so and in no other way (byzantine/behaviour.h); none: honest."""
+        """From now on, after a restart, it deviates so and in no other way (byzantine/behaviour.h); none: honest. The
+        value `clients` is the host that clients come from."""
+        value = self.cluster.clients_host if value == "clients" else value
         self.end({"byzantine"}, nodes)
         for node in nodes:
             path = self.cluster.node_dir(node) / "sluiced.conf"
@@ -160,7 +189,9 @@ class Stage:
     def do_partition(self, groups):
         self.begin("partition", "partition " + " | ".join(words(group) for group in groups), min(groups, key=len))
         self.links.partition(groups)
-        for one, other in itertools.permutations(groups, 2):
+        rest = [node for node in range(self.cluster.nodes) if node not in itertools.chain(*groups)]
+        self.apart.clear()
+        for one, other in itertools.permutations([*groups, rest], 2):
             self.apart |= set(itertools.product(one, other))
 
     def do_one_way(self, from_, to):
@@ -191,7 +222,7 @@ class Stage:
         self.begin("shape", "regions", range(self.cluster.nodes))
 
     def do_unplug(self, nodes):
-        self.begin("isolate", f"unplug node {words(nodes)}", nodes)
+        self.begin("unplug", f"unplug node {words(nodes)}", nodes)
         for node in nodes:
             self.cluster.unplug(node)
         self.paused |= set(nodes)
@@ -200,7 +231,7 @@ class Stage:
         for node in nodes:
             self.cluster.plug(node)
         self.paused -= set(nodes)
-        self.end({"isolate"}, nodes)
+        self.end({"unplug"}, nodes)
 
     # ---- disks, clocks, memory ----
 
@@ -232,6 +263,7 @@ class Stage:
     def do_clock(self, nodes, offset_s):
         """From its next start on."""
         self.end({"clock"}, nodes)
+        self.offsets.update(dict.fromkeys(nodes, offset_s))
         for node in nodes:
             self.cluster.environments[node] = damage.clock(offset_s, here=self.cluster.here) if offset_s else {}
         if offset_s:
@@ -252,9 +284,10 @@ class Stage:
                           for node in nodes]
 
     def do_calm(self):
-        for hostile in self.hostiles:
-            hostile.stop()
-        self.hostiles.clear()
+        hostiles, self.hostiles = self.hostiles, []
+        for counts in [hostile.stop() for hostile in hostiles]:
+            if counts.get("connections", 0) + counts.get("handshakes", 0) < HARMED:
+                raise Failed(f"a hostile client harmed nobody: {counts}")
         self.end({"hostile"})
 
     # ---- evidence ----

@@ -95,16 +95,13 @@ class Client(threading.Thread):
             raise Failed(f"submit: exit {code}: {errors.read().strip()[-500:]}")
 
     def listen(self, process):
-        for line in process.stdout:
-            answer, submission = json.loads(line), self.waiting.pop(0)
-            submission.answered = self.clock()
-            submission.reason = answer.get("reason") or ""
-            lost = submission.reason == "connection_lost"       # it may be ordered all the same
-            submission.status, submission.id = "lost" if lost else answer["status"], answer.get("id") or ""
-            submission.outcome = answer.get("outcome") or ""
-            submission.height, submission.index = answer.get("height") or 0, answer.get("index") or 0
-            submission.due_height = answer.get("due_height") or 0
-            submission.receipts = tuple(answer.get("receipts") or ())
+        try:
+            for line in process.stdout:
+                submission = self.waiting.pop(0)
+                submission.answered = self.clock()
+                submission.told(json.loads(line))
+        except Exception as failure:    # an answer to nothing, or no JSON
+            self.failure = failure
 
 
 class TimedReader(Reader):

@@ -1,12 +1,12 @@
 """One scenario, from making its cluster to the verdict."""
-import subprocess
 import threading
 import time
 
 import damage
 import soak
 from cluster import Failed, wait_until
-from samples import Heights, series
+from recovery import carries
+from samples import Heights, first_arrivals, series
 from steps import Stage, words
 from traffic import Clock, Traffic
 from verdict import judge
@@ -17,6 +17,7 @@ CALM_S = 1.5        # of undisturbed load before the first step and behind the l
 SETTLE_S = 60       # longest wait for the outcome of everything, and for readers
 KEY_S = 30          # longest wait for the committee's key
 SHOW_S = 0.25       # between two looks of the table
+STOPPED_S = 1.0     # how long what was under way when order became impossible may still come
 ALL_LINES = 10 ** 9 # of a log
 
 
@@ -52,9 +53,9 @@ class Trial:
                     check["passed"] for check in result["checks"])
                 if result["failures"]:
                     self.keep_logs(cluster)
-        except (Failed, OSError, subprocess.SubprocessError) as failure:    # no cluster, or no end of it
-            result["failures"].append(str(failure))
-            result["passed"] = False
+        except Exception as failure:    # whatever it was, the others are still to be run
+            result["failures"].append(f"{type(failure).__name__}: {failure}")
+            result.update(passed=False, skipped=None)
         result["seconds"] = round(time.monotonic() - began, 1)
         return result
 
@@ -107,9 +108,13 @@ class Trial:
             watching.set()
             watcher.join()
             self.heights.stop()
-            self.stage.do_calm()
+            for hostile in self.stage.hostiles:
+                hostile.ending.set()
             self.traffic.close()
             self.result["faults"] = self.stage.faults
+        self.stage.check_alive()
+        self.took_place(histories)
+        self.flowed(journal)
         self.stage.now = "auditing"
         judged = judge(cluster, scenario, histories, journal, self.stage.faults, ends)
         for name in ("checks", "failures"):
@@ -134,6 +139,31 @@ class Trial:
         if innocent:
             self.result["failures"].append(f"in evidence are honest nodes: {words(innocent)}")
         self.result["checks"].append({"name": "evidence", "passed": not innocent, "said": said})
+
+    def took_place(self, histories):
+        """Where a fault makes order impossible, nothing is ordered: else it did not take place."""
+        wrong, looked_at = [], 0
+        for fault in self.stage.faults:
+            if fault["stops"] and fault["can_again"] is not None:
+                looked_at += 1
+                came = [at for at, record in first_arrivals(histories)
+                        if carries(record) and fault["at"] + STOPPED_S < at < fault["can_again"]]
+                wrong += [f"{fault['what']}: something was ordered at {at:.1f} s all the same" for at in came[:1]]
+        self.result["failures"] += wrong
+        self.result["checks"].append({"name": "faults took place", "passed": not wrong,
+                                      "said": f"{looked_at} of {len(self.stage.faults)} faults make order impossible"})
+
+    def flowed(self, journal):
+        """Each kind of the load was ordered, and plain ones after the last fault, too."""
+        ordered = [s for s in journal if s.outcome == "ordered"]
+        counts = {kind: sum(s.kind == kind for s in ordered) for kind, per_s in self.scenario.load.items() if per_s}
+        last = max([fault["until"] or fault["at"] for fault in self.stage.faults], default=0)
+        wrong = [f"nothing {kind} was ordered" for kind, count in counts.items() if not count]
+        if "plain" in counts and not any(s.kind == "plain" and s.sent > last for s in ordered):
+            wrong.append("nothing that was sent after the last fault was ordered")
+        self.result["failures"] += wrong
+        self.result["checks"].append({"name": "load", "passed": not wrong,
+                                      "said": ", ".join(f"{count} {kind}" for kind, count in counts.items())})
 
     def watch(self, clock, watching):
         """Shows the table what happens."""

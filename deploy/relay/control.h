@@ -2,14 +2,15 @@
  * is said of I J holds for the bytes from I to J only.
  *
  *     link I J [delay_ms=D] [jitter_ms=D] [loss=PERCENT] [rate=BYTES_PER_S]
- *                   what is not named stays; 0 is off. For bytes read from now on: what is on its
- * way stays on its way. Numbers may have a fraction. At most 60,000 ms, 100 %, 1e10 B/s. cut I J
- * holds back all from I to J, also the end of a connection and, if I is who dials, new connections
+ *                   what is not named stays; 0 is off; for bytes read from now on
+ *     cut I J       holds back all from I to J, the end of a connection, too; and new connections,
+ *                   if I is who dials
  *     heal I J      lets it flow on
  *     reset I J     resets the connections between I and J, both ways
  *     clear         all links as at first; connections stay
  *     show          each direction
  *
+ * Numbers may have a fraction, and are at most 60,000 ms, 100 %, 1e10 bytes/s.
  * Answers: "ok" and what is so now, or "error" and what is wrong, when nothing has changed. "show"
  * answers "ok N" and N lines more. A line has at most RELAY_LINE_MAX bytes; one that is longer, or
  * more than RELAY_CONTROLS_MAX connections, is answered with an error and closed. Answers that

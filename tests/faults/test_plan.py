@@ -37,6 +37,9 @@ REFUSED = [     # text, words of the complaint
     (HEAD + "[load]\npayload_bytes = 0.5", "load: payload_bytes: not in"),
     (HEAD + "load = 3", "load: not a table"),
     (HEAD + "[byzantine]\nnodes = [7]", "byzantine: nodes: not a list of nodes"),
+    (HEAD + "steps = [{ do = 'flip_bit', nodes = [0], file = 'lgo' }]", "file: not log, sst or blob: lgo"),
+    (HEAD + "steps = [{ do = 'hostile', nodes = [0], kind = 'garbge' }]", "kind: not one of garbage"),
+    (HEAD + "[expect]\nresumed_s = '1'", "expect: resumed_s: not a number"),
     (HEAD + "[expect]\nluck = 1", "expect: no such word: luck"),
     (HEAD + "[small_disk]\n9 = 64", "small_disk: not a list of nodes"),
     (HEAD + "[small_disk]\nc = 64", "small_disk: not a list of nodes"),
@@ -54,6 +57,7 @@ class Plan(unittest.TestCase):
         for file in files:
             scenario = plan.read(file)
             self.assertTrue(scenario.steps and scenario.title, file)
+            self.assertEqual(scenario.name, file.stem)
 
     def test_refused(self):
         with tempfile.TemporaryDirectory() as folder:

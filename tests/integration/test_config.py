@@ -51,7 +51,7 @@ def scenario_bad_lines(bin_dir):
 
 def scenario_hosts(bin_dir):
     """A genesis for nodes that are on hosts of their own: the same ports on each, open on all addresses."""
-    with Cluster(bin_dir, nodes=1) as cluster:
+    with Processes(bin_dir, nodes=1) as cluster:
         def genesis(name, nodes, hosts, **how):
             return subprocess.run([cluster.bin / "sluice", "genesis", "--nodes", str(nodes), "--dir", cluster.home / name,
                                    "--base-port", str(cluster.base_port), "--hosts", hosts],

@@ -36,6 +36,7 @@ CONTROL, FIRST_PAIR = 7590, 7700        # the relay's ports
 NETWORKS = 8                    # that are tried
 RELAY_S = 10
 ASK_S = 2
+MEMORY_USED = ["/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes"]     # cgroup 2, 1
 UNLIMITED = "1t"                # memory cannot be had back without any limit
 GROWTH = 256 << 10              # bytes a node gets beside what it uses, where it uses more than its limit already
 
@@ -234,7 +235,7 @@ class Containers(Cluster):
         """What it may use from now on, the files that it reads included; when it needs more, the kernel ends it. Where
         it uses more already, hardly more than that. 0: as much as it wants."""
         if mib and not set_memory(self.node(node), f"{mib}m"):
-            used = int(docker("exec", self.node(node), "cat", "/sys/fs/cgroup/memory/memory.usage_in_bytes"))
+            used = int(docker("exec", self.node(node), "sh", "-c", f"cat {' || cat '.join(MEMORY_USED)}"))
             for spare in (GROWTH, 4 * GROWTH, 16 * GROWTH):
                 if set_memory(self.node(node), used + spare):
                     return

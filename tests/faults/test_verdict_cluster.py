@@ -29,7 +29,8 @@ PORTIONS = {"plain": 10, "sealed": 3, "timelocked": 3, "forced": 3}
 BYTES = [40, 120, 700]
 BURST = 40          # timelocked for one moment, through one node: more than a height opens of its lane
 RESUMED_S = 5.0     # sanitizers on a busy machine
-TRIES = 2           # of each way to doctor
+TRIES = 2           # of each way to doctor ...
+DRAWS = 20          # ... in so many draws; what has no place in a run is tested on a made-up one (test_doctored.py)
 
 
 class Run:
@@ -55,11 +56,8 @@ class Run:
         if len(answers) != count:
             raise Failed(f"submit: exit {done.returncode}, {len(answers)} answers: {done.stderr}")
         for s, answer in zip(portion, answers):
-            lost = answer.get("reason") == "connection_lost"
-            s.status, s.id = "lost" if lost else answer["status"], answer.get("id") or ""
-            s.reason, s.outcome, s.answered = answer.get("reason") or "", answer.get("outcome") or "", self.now()
-            s.height, s.index = answer.get("height") or 0, answer.get("index") or 0
-            s.due_height, s.receipts = answer.get("due_height") or 0, answer.get("receipts") or []
+            s.told(answer)
+            s.answered = self.now()
         with self.lock:
             self.journal += portion
 
@@ -133,9 +131,12 @@ def see_through(world, seed):
     faults = world.judged()
     if faults:
         raise Failed(f"the honest run is rejected: {faults[:5]}")
+    impossible = []
     for name, (way, words) in WAYS.items():
         done = 0
-        for i in range(TRIES):
+        for i in range(DRAWS):
+            if done == TRIES:
+                break
             doctored = world.copy()
             if way(doctored, random.Random(f"{seed} {name} {i}")) is False:
                 continue
@@ -144,7 +145,11 @@ def see_through(world, seed):
             if not any(word in fault for word in words for fault in faults):
                 raise Failed(f"{name}, seed {seed}, try {i}: {words} is not among {faults[:5]}")
         if not done:
-            raise Failed(f"{name} was nowhere possible")
+            impossible.append(name)
+    print(f"  doctored in {len(WAYS) - len(impossible)} ways"
+          + (f"; no place in this run for {', '.join(impossible)}" if impossible else ""))
+    if len(impossible) > len(WAYS) / 10:
+        raise Failed("this run is no test of the verdict: too little happened in it")
 
 
 def main():
@@ -170,7 +175,7 @@ def main():
         raise Failed("nothing waited for room, this shows too little")
     began = time.monotonic()
     see_through(world, options.seed)
-    print(f"doctored in {len(WAYS)} ways, each seen, {time.monotonic() - began:.1f} s")
+    print(f"each was seen, {time.monotonic() - began:.1f} s")
 
 
 if __name__ == "__main__":

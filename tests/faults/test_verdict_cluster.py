@@ -127,12 +127,13 @@ def late_by_room(histories):
 
 
 def see_through(world, seed):
-    """Each way to doctor the run is seen."""
+    """Each way to doctor the run is seen; what is said of it first may be what follows from it (test_doctored.py has
+    the words)."""
     faults = world.judged()
     if faults:
         raise Failed(f"the honest run is rejected: {faults[:5]}")
     impossible = []
-    for name, (way, words) in WAYS.items():
+    for name, (way, _) in WAYS.items():
         done = 0
         for i in range(DRAWS):
             if done == TRIES:
@@ -141,9 +142,8 @@ def see_through(world, seed):
             if way(doctored, random.Random(f"{seed} {name} {i}")) is False:
                 continue
             done += 1
-            faults = doctored.judged()
-            if not any(word in fault for word in words for fault in faults):
-                raise Failed(f"{name}, seed {seed}, try {i}: {words} is not among {faults[:5]}")
+            if not doctored.judged():
+                raise Failed(f"{name}, seed {seed}, try {i}: nobody sees it")
         if not done:
             impossible.append(name)
     print(f"  doctored in {len(WAYS) - len(impossible)} ways"

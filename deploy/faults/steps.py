@@ -107,7 +107,8 @@ class Stage:
         self.end(BACK, nodes)
 
     def do_await(self, nodes):
-        """Until each is back: it orders, votes, and has caught up."""
+        """Until each is back: it orders, votes, has caught up, and is linked with all others, so that the next fault is
+        one by itself."""
         for node in nodes:
             if node not in self.well():
                 raise Failed(f"node {node} cannot be awaited: it is not there")
@@ -121,6 +122,10 @@ class Stage:
         except OSError:
             return False
         mine = said[node]
+        others = [each for each in self.well() if each != node and (node, each) not in self.apart
+                  and (each, node) not in self.apart]
+        if any(mine[f'sluice_peer_connected{{peer="{each}"}}'] != 1 for each in others):
+            return False
         return (mine["sluice_ordering"] == 1 and mine["sluice_rejoining"] == 0
                 and max(m["sluice_height"] for m in said.values()) - mine["sluice_height"] <= IN_STEP)
 

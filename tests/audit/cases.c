@@ -339,7 +339,7 @@ static uint64_t find_waited(struct doctor *d)
 static uint64_t timelock_early(struct doctor *d)
 {
     uint64_t h = find_waited(d);
-    if (!h || !take_apart(d, h - 1, &there) || there.head.due_count > 0)
+    if (!h || !take_apart(d, h - 1, &there))
         return 0;
     there.dues[there.head.due_count++] = here.dues[0];
     there.head.entries++;

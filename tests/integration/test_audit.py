@@ -9,8 +9,8 @@ from audit_cases import cases, doctor
 from audits import LIE, audit, audit_all
 from cluster import Failed
 from processes import Processes
-from load import ROLLUP, Load
-from sealing import FORCED, payloads, seal, start, wait_opened
+from load import ROLLUP, Load, Submitter
+from sealing import FORCED, payloads, seal, sealed, start, wait_opened
 
 NO_NODE, WRONG = 1, 2
 FAR = 10    # heights, of a timelock
@@ -32,7 +32,8 @@ def submit_twice(cluster, count):
 def live(cluster):
     """Something of everything."""
     start(cluster)
-    load = Load(cluster, nodes=[0, 2])
+    load = Load(cluster, nodes=[0])
+    load.submitters.append(Submitter(cluster, 2, options=sealed(cluster)))  # heights in a row at which something is due
     load.wait_ordered(200)
     journal = seal(cluster, 1, 4)[0]
     journal += seal(cluster, 2, 3, "--unlock-height", cluster.height(0) + FAR)[0]

@@ -11,6 +11,7 @@ struct slu_dialer {
     nng_stream_dialer *stream;
     nng_aio *aio; /* sleeps or dials while group.busy */
     bool sleeping;
+    bool refused; /* the last attempt was heard, and ended by the other side or by us */
     uint32_t backoff_ms;
     _Atomic uint64_t up_ms;
 };
@@ -29,11 +30,12 @@ static void begin(struct slu_dialer *dialer, bool sleep)
     struct slu_link_group *group = dialer->group;
     dialer->sleeping = sleep;
     if (sleep) {
+        uint32_t most = dialer->refused ? SLU_LINK_BACKOFF_REFUSED_MS : SLU_LINK_BACKOFF_AWAY_MS;
+        if (dialer->backoff_ms > most)
+            dialer->backoff_ms = most;
         uint32_t half = dialer->backoff_ms / 2;
         uint32_t wait_ms = half + randombytes_uniform(half + 1);
         dialer->backoff_ms *= 2;
-        if (dialer->backoff_ms > SLU_LINK_BACKOFF_MAX_MS)
-            dialer->backoff_ms = SLU_LINK_BACKOFF_MAX_MS;
         nng_aio_set_timeout(dialer->aio, NNG_DURATION_INFINITE);
         nng_sleep_aio((nng_duration)wait_ms, dialer->aio);
     } else {
@@ -75,6 +77,7 @@ static void dialer_callback(void *argument)
         return;
     }
     if (rv != 0) {
+        dialer->refused = false;
         attempt_failed(dialer, rv == NNG_ETIMEDOUT ? SLU_ERR_TIMEOUT : SLU_ERR_IO,
                        nng_strerror(rv));
         begin_unless_stopping(dialer, true);
@@ -109,6 +112,8 @@ static void on_ended(void *owner, struct slu_link *link, bool was_up, int error,
 {
     (void)link;
     struct slu_dialer *dialer = owner;
+    /* Closed without a word is a proxy whose node is away, or a node that has no place or stops. */
+    dialer->refused = was_up || (error != 0 && error != SLU_ERR_CLOSED);
     if (!was_up)
         attempt_failed(dialer, error != 0 ? error : SLU_ERR_CLOSED, reason);
     else if (nng_clock() - dialer->up_ms >= STEADY_MS)

@@ -45,8 +45,13 @@
 #define SLU_LINK_REASON_BYTES   224u    /* holds every reason text with its NUL */
 #define SLU_LINK_REMOTE_BYTES   128u    /* holds every remote address text with its NUL */
 #define SLU_LINK_HANDSHAKE_MS   5000u   /* default of config.handshake_ms */
-#define SLU_LINK_BACKOFF_MIN_MS 50u     /* redial, doubled with jitter ... */
-#define SLU_LINK_BACKOFF_MAX_MS 2000u   /* ... up to this */
+
+/* Redial, doubled with jitter from the first up to one of the others. Who is away costs nobody
+ * anything by being called often, and is wanted the moment it is back; who hears us and refuses us
+ * counts our failures (fail_per_minute). */
+#define SLU_LINK_BACKOFF_MIN_MS     50u
+#define SLU_LINK_BACKOFF_AWAY_MS    250u
+#define SLU_LINK_BACKOFF_REFUSED_MS 2000u
 
 struct slu_link;
 struct slu_listener;
@@ -223,9 +228,9 @@ uint16_t slu_listener_port(const struct slu_listener *listener);
  * and none will, frees. Blocks: not from a handler function. NULL is allowed. */
 void slu_listener_stop(struct slu_listener *listener);
 
-/** Dials `url` until stopped: redials after each failure or end, after 50 ms ... 2 s with jitter
- * (back to 50 ms once a link was up for a second). Errors: CONFIG, MEMORY; an unreachable server is
- * none, but a `down` with link NULL. */
+/** Dials `url` until stopped: redials after each failure or end, after 50 ms ... 250 ms with jitter
+ * while nobody answers, up to 2 s when the other side refuses us or links do not last a second.
+ * Errors: CONFIG, MEMORY; an unreachable server is none, but a `down` with link NULL. */
 SLU_MUST_USE int slu_dialer_start(struct slu_dialer **dialer, const char *url,
                                   const struct slu_link_config *config,
                                   const struct slu_link_handler *handler, char *reason_text,

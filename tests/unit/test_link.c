@@ -510,6 +510,30 @@ static void test_redial_and_keepalive(void **state)
     free_seen(at_peer);
 }
 
+/* Who is away is called more often than who refuses us. */
+static void test_redial_away_and_refused(void **state)
+{
+    (void)state;
+    struct slu_link_config server = node_config(0);
+    struct slu_link_config peer = node_config(1);
+    struct slu_link_config stranger = node_config(1);
+    stranger.chain_id32[0] ^= 1;
+    struct seen *at_server = new_seen();
+    struct seen *at_refused = new_seen();
+    struct seen *at_away = new_seen();
+    struct slu_listener *listener = listen_on("tcp://127.0.0.1:0", &server, at_server);
+    struct slu_dialer *refused = dial(slu_listener_url(listener), &stranger, at_refused);
+    struct slu_dialer *away = dial("ipc:///nonexistent/sluice", &peer, at_away);
+    AWAIT(LOOK(at_refused, attempts) == 7); /* six waits that double: 1.6 to 3.2 s */
+    assert_true(LOOK(at_away, attempts) > 8);
+    slu_dialer_stop(refused);
+    slu_dialer_stop(away);
+    slu_listener_stop(listener);
+    free_seen(at_server);
+    free_seen(at_refused);
+    free_seen(at_away);
+}
+
 static void test_resets_then_a_good_one(void **state)
 {
     (void)state;
@@ -676,6 +700,7 @@ int main(void)
         cmocka_unit_test(test_hostile_bytes),
         cmocka_unit_test(test_busy_drained_pause),
         cmocka_unit_test(test_redial_and_keepalive),
+        cmocka_unit_test(test_redial_away_and_refused),
         cmocka_unit_test(test_resets_then_a_good_one),
         cmocka_unit_test(test_idle_crowd),
         cmocka_unit_test(test_full_of_links),

@@ -9,7 +9,7 @@ import struct
 
 import scenario
 from checker import Submission, legs_text
-from cluster import Failed
+from cluster import ORDER_S, Failed, wait_until
 from processes import Processes
 from load import Load
 from raw_client import RawClient
@@ -90,7 +90,7 @@ def scenario_every_way(bin_dir):
             journal.append(bundle(cluster, (turn + 2) % 4, make_legs(*[ONE, TWO, OTHER, ONE] * 4), *options))
             if "--sealed" in options:
                 journal.append(bundle(cluster, (turn + 3) % 4, make_legs(STRICT, OTHER), *options))
-        height = wait_opened(cluster, 10)
+        height = wait_opened(cluster)
         check_all(cluster, journal, height)
         check_readers(cluster, journal, height)
         for s in journal[:6]:       # the first two of three ways: in a lane, forced
@@ -142,12 +142,20 @@ def scenario_nothing_of_a_bad_one(bin_dir):
             nowhere = bundle(cluster, 3, make_legs(ONE, UNKNOWN, TWO), *options)
             nowhere.payload = "void"
             journal.append(nowhere)
-        height = wait_opened(cluster, 10)
+        height = wait_opened(cluster)
         history = check_all(cluster, journal, height)
         reasons = [entry["reason"] for record in history for entry in record["entries"] if entry["kind"] == "void"]
         if reasons != ["rollup"] * 4:
             raise Failed(f"void, and why: {reasons}")
         check_readers(cluster, journal[:1], height)
+
+
+def ordered_at(cluster, node, id):
+    """The height of what a node accepted or has, once it is ordered."""
+    def final():
+        state = json.loads(cluster.run("tx", id, "--node", cluster.url(node), check=False).stdout)
+        return state["state"] == "final" and state["height"]
+    return wait_until(final, ORDER_S, f"{id} is ordered")
 
 
 def scenario_once(bin_dir):
@@ -162,8 +170,8 @@ def scenario_once(bin_dir):
                 (accepted, reason), = client.submit([envelope])
                 if not accepted and reason != "duplicate":
                     raise Failed(f"node {node}: {reason}")
-        again = bundle(cluster, 1, legs, "--valid-for", 5)
-        height = cluster.height(0)
+        again = bundle(cluster, 1, legs, "--valid-for", 25)     # longer than the envelope above, however late it is
+        height = max(again.height, ordered_at(cluster, 1, id))
         for node in range(cluster.nodes):
             cluster.wait_height(node, height)
             seen, count = seen_by(cluster, node, TWO, height)
@@ -191,7 +199,7 @@ def scenario_killed(bin_dir):
         load.wait_ordered(20)
         load.submitters[0].journal += journal
         load.finish()
-        height = wait_opened(cluster, 10)
+        height = wait_opened(cluster)
         for node in range(cluster.nodes):
             cluster.wait_height(node, height)
             for rollup in (ONE, TWO):

@@ -12,7 +12,7 @@ from queue_check import check_heights
 
 ROLLUP = 7
 COUNT = 12
-DELAY = 200     # heights: more than there are in a moment
+DELAY = 100     # heights: more than there are in a moment
 PARAMS = {"postage_base": 2000}     # work enough to be checked, little enough to wait for
 
 
@@ -87,7 +87,7 @@ def place_of(cluster, node, wanted):
 def go_on_until_queued(cluster, paused, ids):
     """Lets those who are paused go on for moments, until node 0 says that all of it is queued: then heights stand still
     again, however long it takes to ask."""
-    moment_s = 0.05
+    moment_s = 0.02
     while any(place_of(cluster, 0, wanted)["state"] not in ("queued", "final") for wanted in ids):
         if moment_s > ORDER_S:
             raise Failed("it is not queued")

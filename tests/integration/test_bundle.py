@@ -107,10 +107,13 @@ def body_of(legs):
                                          for rollup, payload in legs)
 
 
-def envelope_of(cluster, node, body, rollup=0, kind=BUNDLE):
-    """An envelope of a client's own that is in time."""
-    history = read(cluster, node, cluster.height(node))
-    return ENVELOPE.pack(rollup, history[-1]["time_ms"] // 1000 * 1000 + 20_000, kind, len(body)) + body
+def valid_until(cluster, node):
+    return cluster.wait_status(node)["stream_time_ms"] // 1000 * 1000 + 20_000
+
+
+def envelope_of(until, body, rollup=0, kind=BUNDLE):
+    """An envelope of a client's own."""
+    return ENVELOPE.pack(rollup, until, kind, len(body)) + body
 
 
 def scenario_nothing_of_a_bad_one(bin_dir):
@@ -130,11 +133,12 @@ def scenario_nothing_of_a_bad_one(bin_dir):
         bad = [(body, 0, "bundle") for body in (one, many, none, empty, good[:-1], good + b"x")]
         bad += [(good, ONE, "unknown_rollup"), (body_of([(0, "0x01"), (ONE, "0x02")]), 0, "unknown_rollup")]
         for node in range(cluster.nodes):
+            until = valid_until(cluster, node)
             with RawClient(cluster.client_port(node)) as client:
-                answers = client.submit([envelope_of(cluster, node, body, rollup) for body, rollup, _ in bad])
+                answers = client.submit([envelope_of(until, body, rollup) for body, rollup, _ in bad])
                 if answers != [(False, reason) for _, _, reason in bad]:
                     raise Failed(f"node {node} answers {answers}")
-                plain, = client.submit([envelope_of(cluster, node, good, 0, PLAIN)])
+                plain, = client.submit([envelope_of(until, good, 0, PLAIN)])
                 if plain != (False, "unknown_rollup"):
                     raise Failed(f"node {node} answers {plain} to a plain one for rollup 0")
         journal = [bundle(cluster, 2, make_legs(ONE, TWO))]     # so that there is something
@@ -163,7 +167,7 @@ def scenario_once(bin_dir):
     with Processes(bin_dir) as cluster:
         cluster.start()
         legs = make_legs(ONE, TWO)
-        envelope = envelope_of(cluster, 0, body_of(legs))
+        envelope = envelope_of(valid_until(cluster, 0), body_of(legs))
         for node in [0, 1, 2, 3] * 2:
             with RawClient(cluster.client_port(node)) as client:
                 id = client.id_of(envelope)
@@ -186,13 +190,13 @@ def scenario_killed(bin_dir):
         load = Load(cluster, nodes=[0, 2])
         journal = []
 
-        def give_all(node):
-            for options in ways(cluster):
+        def give_some(node, some):
+            for options in some:
                 journal.append(bundle(cluster, node, make_legs(ONE, TWO), *options))
-        give_all(1)
+        give_some(1, ways(cluster))
         for node in range(cluster.nodes):
             cluster.kill(node)
-            give_all((node + 1) % cluster.nodes)
+            give_some((node + 1) % cluster.nodes, ways(cluster)[node % 2::2])
             cluster.start(node)
         cluster.kill_all()
         cluster.start()

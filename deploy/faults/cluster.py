@@ -1,6 +1,7 @@
 """A cluster of Sluice nodes as tests see it, whatever its nodes run in: its files, its nodes' lives, and what they
 answer. `Processes` and `Containers` are the two kinds."""
 import abc
+import contextlib
 import http.client
 import json
 import os
@@ -11,8 +12,10 @@ import tempfile
 import time
 import urllib.request
 
-ORDER_S = 30     # longest wait for a node to order
-STOP_S = 20      # longest wait for a node to end after SIGTERM
+# Long enough for a busy machine with sanitizers: who waits this long stands still.
+ORDER_S = 60     # longest wait for a node to order
+STOP_S = 40      # longest wait for a node to end after SIGTERM
+RUN_S = 90       # longest wait for a command, which gives up by itself after a minute
 HOME = "sluice-" # what clusters' directories are called, before the pid of whoever made them
 
 
@@ -21,13 +24,14 @@ class Failed(Exception):
 
 
 def wait_until(condition, seconds, what):
-    """Polls `condition` until it is true and returns its value; Failed after `seconds`."""
+    """Polls `condition` until it is true and returns its value; Failed when it is not after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
+        late = time.monotonic() > deadline  # looked at before: all of this may be paused in between
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        if late:
             raise Failed(f"not within {seconds} s: {what}")
         time.sleep(0.05)
 
@@ -174,7 +178,7 @@ class Cluster(abc.ABC):
 
     # ---- asking ----
 
-    def run(self, *args, stdin=None, timeout=60, check=True):
+    def run(self, *args, stdin=None, timeout=RUN_S, check=True):
         """Runs `sluice ARGS`; Failed on a non-zero exit when `check`. Returns the completed process."""
         done = subprocess.run(self.client(*args), input=stdin, text=True,
                               stdin=subprocess.DEVNULL if stdin is None else None,
@@ -195,21 +199,35 @@ class Cluster(abc.ABC):
         status = self.status(node)
         return status["height"] if status else 0
 
-    def wait_height(self, node, height, seconds=ORDER_S):
-        def reached():
+    def wait_status(self, node, wanted=lambda status: True, seconds=ORDER_S, what="answers"):
+        """What it says, once it answers and that is as `wanted`."""
+        def answer():
             if not self.alive(node):
                 raise Failed(f"node {node} ended with {self.exit_code(node)}")
-            return self.height(node) >= height
-        wait_until(reached, seconds, f"node {node} at height {height}")
+            status = self.status(node)
+            return status if status and wanted(status) else None
+        return wait_until(answer, seconds, f"node {node} {what}")
+
+    def wait_height(self, node, height, seconds=ORDER_S):
+        self.wait_status(node, lambda status: status["height"] >= height, seconds, f"is at height {height}")
 
     def wait_ordering(self, *nodes):
         """Until each named node (none: all) has delivered a new height."""
         nodes = nodes or range(self.nodes)
-        for node in nodes:
-            self.wait_height(node, 0)
-        heights = {node: self.height(node) for node in nodes}
+        heights = {node: self.wait_status(node)["height"] for node in nodes}
         for node in nodes:
             self.wait_height(node, heights[node] + 1)
+
+    @contextlib.contextmanager
+    def paused(self, *nodes):
+        """These stand still meanwhile. With more than f of them nothing more is ordered, and the others answer."""
+        try:
+            for node in nodes:
+                self.pause(node)
+            yield
+        finally:
+            for node in nodes:
+                self.resume(node)
 
     def metrics(self, node, timeout=10):
         """/metrics as {name with labels: value}. OSError when it does not answer."""

@@ -13,11 +13,12 @@ import threading
 import time
 
 from checker import DEFINITE, OPENINGS, Submission, check
-from cluster import Failed, wait_until
+from cluster import ORDER_S, Failed, wait_until
 
 ROLLUP = 7
 EVERY_ROLLUP = 0    # for readers
 PORTION = 50        # transactions of one `sluice submit`
+PAUSE_S = 0.02      # between two
 LIE = 3             # exit code of `sluice subscribe`
 PATIENCE_S = 3600   # of readers: chains stand still for long in some scenarios
 ANSWER_S = 90       # longest wait for one `sluice submit --wait`
@@ -30,10 +31,10 @@ class Submitter(threading.Thread):
 
     serial = itertools.count()
 
-    def __init__(self, cluster, node, rollup=ROLLUP, options=()):
+    def __init__(self, cluster, node, rollup=ROLLUP, options=(), pause_s=PAUSE_S):
         """`options`: more of `sluice submit`."""
         super().__init__(daemon=True)
-        self.cluster, self.node, self.rollup, self.options = cluster, node, rollup, options
+        self.cluster, self.node, self.rollup, self.options, self.pause_s = cluster, node, rollup, options, pause_s
         self.journal = []
         self.slowest_s = 0
         self.stopping = threading.Event()
@@ -46,7 +47,7 @@ class Submitter(threading.Thread):
                 started = time.monotonic()
                 answered = self.submit([self.payload() for _ in range(PORTION)])
                 self.slowest_s = max(self.slowest_s, time.monotonic() - started)
-                self.stopping.wait(0.02 if answered else 0.2)
+                self.stopping.wait(self.pause_s if answered else 0.2)
         except Exception as failure:  # shown by finish()
             self.failure = failure
 
@@ -125,17 +126,18 @@ class Reader(threading.Thread):
 
 
 class Load:
-    def __init__(self, cluster, nodes=None, readers=None, options=()):
-        """`nodes`: with a submitter, `readers`: with a reader; None: all. `options`: of Submitter."""
+    def __init__(self, cluster, nodes=None, readers=None, options=(), pause_s=PAUSE_S):
+        """`nodes`: with a submitter, `readers`: with a reader; None: all. `options`, `pause_s`: of Submitter."""
         self.cluster = cluster
         self.readers = [Reader(cluster, node) for node in readers or range(cluster.nodes)]
-        self.submitters = [Submitter(cluster, node, options=options) for node in nodes or range(cluster.nodes)]
+        self.submitters = [Submitter(cluster, node, options=options, pause_s=pause_s)
+                           for node in nodes or range(cluster.nodes)]
 
     def ordered(self):
         """How many transactions submitters know to be ordered."""
         return sum(s.outcome == "ordered" for submitter in self.submitters for s in submitter.journal)
 
-    def wait_ordered(self, more, seconds=30):
+    def wait_ordered(self, more, seconds=ORDER_S):
         """Until `more` transactions than now are ordered: the load really flows."""
         target = self.ordered() + more
         wait_until(lambda: self.failures() or self.ordered() >= target, seconds, f"{more} more transactions ordered")
@@ -148,7 +150,7 @@ class Load:
         for failure in self.failures():
             raise failure
 
-    def finish(self, seconds=40, foreign=()):
+    def finish(self, seconds=ORDER_S, foreign=()):
         """Ends the load with all nodes running. Failed with every fault that the checker finds.
         `foreign`: rollups that others submitted to, without a journal."""
         for submitter in self.submitters:

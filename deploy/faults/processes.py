@@ -5,6 +5,8 @@
         cluster.kill(2)
         cluster.start(2)
 """
+import atexit
+import contextlib
 import os
 import pathlib
 import random
@@ -16,6 +18,8 @@ from cluster import STOP_S, Cluster, Failed
 from links import Links, every_pair
 
 PORTS_PER_NODE = 10
+CLAIMS = contextlib.ExitStack()     # sockets that nobody connects to: their names are the ports that this run has
+atexit.register(CLAIMS.close)
 
 # With AddressSanitizer: keep little of what was freed, so that resident memory means something, and let a library be
 # preloaded that sets the clock wrong.
@@ -23,12 +27,28 @@ ENVIRONMENT = dict(os.environ, ASAN_OPTIONS="quarantine_size_mb=8:verify_asan_li
 
 
 def free_base_port(count):
-    """A first port such that it and the `count` - 1 behind it are free (below the range of outgoing ones)."""
+    """A first port such that it and the `count` - 1 behind it are free (below the range of outgoing ones). Until this
+    run ends no other run is given them: a node leaves its ports free before its first start, and while it is down."""
     for _ in range(200):
-        base = random.randrange(10_000, 32_000 - count)
-        if all(port_is_free(base + i) for i in range(count)):
+        base = random.randrange(10_000, 32_000 - count, PORTS_PER_NODE)
+        if claim(range(base, base + count)):
             return base
     raise Failed("no free ports")
+
+
+def claim(ports):
+    """False: somebody has some of these."""
+    with contextlib.ExitStack() as claims:
+        for ten in ports[::PORTS_PER_NODE]:
+            one = claims.enter_context(socket.socket(socket.AF_UNIX))
+            try:
+                one.bind(f"\0sluice-ports-{ten}")   # no file: it is gone with the process, however that ends
+            except OSError:
+                return False
+        if not all(map(port_is_free, ports)):
+            return False
+        CLAIMS.push(claims.pop_all())
+        return True
 
 
 def port_is_free(port):

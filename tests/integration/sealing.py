@@ -4,7 +4,7 @@ import json
 import random
 
 from checker import Submission, check
-from cluster import Failed, wait_until
+from cluster import ORDER_S, Failed, wait_until
 from load import EVERY_ROLLUP, ROLLUP
 from test_keygen import wait_key
 
@@ -58,7 +58,7 @@ def check_all(cluster, journal, to, nodes=None):
     return next(iter(histories.values()))
 
 
-def wait_opened(cluster, seconds, node=0):
+def wait_opened(cluster, seconds=ORDER_S, node=0):
     """Until all that was sealed up to now is opened or void at this node. Returns a height of then."""
     def all_opened():
         height, closed = cluster.height(node), set()

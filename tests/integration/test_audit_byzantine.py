@@ -26,8 +26,10 @@ def scenario_liar_among_four(bin_dir):
         become(cluster, [("vote_twice", "yes"), ("equivocate_batches", "yes")])
         load.wait_ordered(100)
         tempter.stopping.set()
+        cluster.wait_status(0, lambda status: status["inbox"]["slashed"] == [LIAR], what="has evidence of the liar")
         load.submitters[0].journal += journal
         load.finish(foreign=[LIARS_ROLLUP])
+        cluster.wait_height(LIAR, cluster.height(0))    # nobody reads from it: it may be behind, and without evidence
         for node in range(cluster.nodes):
             cluster.stop(node)
         audit_all(cluster)

@@ -9,7 +9,7 @@ import struct
 
 import scenario
 from checker import Submission, legs_text
-from cluster import Failed
+from cluster import ORDER_S, Failed, wait_until
 from processes import Processes
 from load import Load
 from raw_client import RawClient
@@ -90,7 +90,7 @@ def scenario_every_way(bin_dir):
             journal.append(bundle(cluster, (turn + 2) % 4, make_legs(*[ONE, TWO, OTHER, ONE] * 4), *options))
             if "--sealed" in options:
                 journal.append(bundle(cluster, (turn + 3) % 4, make_legs(STRICT, OTHER), *options))
-        height = wait_opened(cluster, 10)
+        height = wait_opened(cluster)
         check_all(cluster, journal, height)
         check_readers(cluster, journal, height)
         for s in journal[:6]:       # the first two of three ways: in a lane, forced
@@ -107,10 +107,13 @@ def body_of(legs):
                                          for rollup, payload in legs)
 
 
-def envelope_of(cluster, node, body, rollup=0, kind=BUNDLE):
-    """An envelope of a client's own that is in time."""
-    history = read(cluster, node, cluster.height(node))
-    return ENVELOPE.pack(rollup, history[-1]["time_ms"] // 1000 * 1000 + 20_000, kind, len(body)) + body
+def valid_until(cluster, node):
+    return cluster.wait_status(node)["stream_time_ms"] // 1000 * 1000 + 20_000
+
+
+def envelope_of(until, body, rollup=0, kind=BUNDLE):
+    """An envelope of a client's own."""
+    return ENVELOPE.pack(rollup, until, kind, len(body)) + body
 
 
 def scenario_nothing_of_a_bad_one(bin_dir):
@@ -130,11 +133,12 @@ def scenario_nothing_of_a_bad_one(bin_dir):
         bad = [(body, 0, "bundle") for body in (one, many, none, empty, good[:-1], good + b"x")]
         bad += [(good, ONE, "unknown_rollup"), (body_of([(0, "0x01"), (ONE, "0x02")]), 0, "unknown_rollup")]
         for node in range(cluster.nodes):
+            until = valid_until(cluster, node)
             with RawClient(cluster.client_port(node)) as client:
-                answers = client.submit([envelope_of(cluster, node, body, rollup) for body, rollup, _ in bad])
+                answers = client.submit([envelope_of(until, body, rollup) for body, rollup, _ in bad])
                 if answers != [(False, reason) for _, _, reason in bad]:
                     raise Failed(f"node {node} answers {answers}")
-                plain, = client.submit([envelope_of(cluster, node, good, 0, PLAIN)])
+                plain, = client.submit([envelope_of(until, good, 0, PLAIN)])
                 if plain != (False, "unknown_rollup"):
                     raise Failed(f"node {node} answers {plain} to a plain one for rollup 0")
         journal = [bundle(cluster, 2, make_legs(ONE, TWO))]     # so that there is something
@@ -142,7 +146,7 @@ def scenario_nothing_of_a_bad_one(bin_dir):
             nowhere = bundle(cluster, 3, make_legs(ONE, UNKNOWN, TWO), *options)
             nowhere.payload = "void"
             journal.append(nowhere)
-        height = wait_opened(cluster, 10)
+        height = wait_opened(cluster)
         history = check_all(cluster, journal, height)
         reasons = [entry["reason"] for record in history for entry in record["entries"] if entry["kind"] == "void"]
         if reasons != ["rollup"] * 4:
@@ -150,20 +154,28 @@ def scenario_nothing_of_a_bad_one(bin_dir):
         check_readers(cluster, journal[:1], height)
 
 
+def ordered_at(cluster, node, id):
+    """The height of what a node accepted or has, once it is ordered."""
+    def final():
+        state = json.loads(cluster.run("tx", id, "--node", cluster.url(node), check=False).stdout)
+        return state["state"] == "final" and state["height"]
+    return wait_until(final, ORDER_S, f"{id} is ordered")
+
+
 def scenario_once(bin_dir):
     """The same bundle through every node's lane, twice, comes once; in another envelope it is another."""
     with Processes(bin_dir) as cluster:
         cluster.start()
         legs = make_legs(ONE, TWO)
-        envelope = envelope_of(cluster, 0, body_of(legs))
+        envelope = envelope_of(valid_until(cluster, 0), body_of(legs))
         for node in [0, 1, 2, 3] * 2:
             with RawClient(cluster.client_port(node)) as client:
                 id = client.id_of(envelope)
                 (accepted, reason), = client.submit([envelope])
                 if not accepted and reason != "duplicate":
                     raise Failed(f"node {node}: {reason}")
-        again = bundle(cluster, 1, legs, "--valid-for", 5)
-        height = cluster.height(0)
+        again = bundle(cluster, 1, legs, "--valid-for", 25)     # longer than the envelope above, however late it is
+        height = max(again.height, ordered_at(cluster, 1, id))
         for node in range(cluster.nodes):
             cluster.wait_height(node, height)
             seen, count = seen_by(cluster, node, TWO, height)
@@ -178,20 +190,20 @@ def scenario_killed(bin_dir):
         load = Load(cluster, nodes=[0, 2])
         journal = []
 
-        def give_all(node):
-            for options in ways(cluster):
+        def give_some(node, some):
+            for options in some:
                 journal.append(bundle(cluster, node, make_legs(ONE, TWO), *options))
-        give_all(1)
+        give_some(1, ways(cluster))
         for node in range(cluster.nodes):
             cluster.kill(node)
-            give_all((node + 1) % cluster.nodes)
+            give_some((node + 1) % cluster.nodes, ways(cluster)[node % 2::2])
             cluster.start(node)
         cluster.kill_all()
         cluster.start()
         load.wait_ordered(20)
         load.submitters[0].journal += journal
         load.finish()
-        height = wait_opened(cluster, 10)
+        height = wait_opened(cluster)
         for node in range(cluster.nodes):
             cluster.wait_height(node, height)
             for rollup in (ONE, TWO):

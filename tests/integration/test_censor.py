@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 """One of four real nodes censors, or equivocates, under load: forced transactions are delivered at their
 heights all the same, and what it provably did is in evidence that verifies offline and names nobody else."""
-import concurrent.futures
 import json
 import time
 
 import scenario
-from cluster import Failed, wait_until
+from cluster import ORDER_S, Failed, wait_until
 from processes import Processes
 from load import ROLLUP, Load, Submitter
 from queue_check import check_heights
 from test_byzantine import HONEST, LIAR, become
 from test_forced import PARAMS, check_receipts, check_same_everywhere, force, lines
 
-FORCED = 40
+FORCED = 16
+QUEUED = 5      # of each of two takers, at once
+VALID_S = 8     # of those that are forced while the chain stands still
 OFFENCES = {"equivocate_batches": {"two_batches"}, "vote_twice": {"two_notarize", "nullify_and_finalize"}}
 
 
@@ -35,7 +36,7 @@ def scenario_censor(bin_dir):
 def force_on(cluster, node, count):
     """Forces one after the other through one node, without waiting for any; each fills most of a height."""
     done = cluster.run("submit", "--forced", "--node", cluster.url(node), "--rollup", 7, "--hex", "-", "--receipts", 1,
-                       "--genesis", cluster.dir / "genesis.json", stdin=lines(count, 3500))
+                       "--genesis", cluster.dir / "genesis.json", "--valid-for", VALID_S, stdin=lines(count, 3500))
     return [json.loads(line)["id"] for line in done.stdout.splitlines()]
 
 
@@ -46,16 +47,17 @@ def place_at(cluster, node, wanted):
 def scenario_heights_by_the_clause(bin_dir):
     """More than fits into one height, past a censor: where each came is what a client works out from the height that
     queued it, while nodes remember that, after they forgot it, and after they were all killed."""
-    params = dict(PARAMS, tx_bytes_max=4096, forced_bytes_per_block=4200, dedup_window_ms=6000, postage_age_ms=5000)
+    params = dict(PARAMS, tx_bytes_max=4096, forced_bytes_per_block=4200, dedup_window_ms=1500 * VALID_S,
+                  postage_age_ms=1000 * VALID_S)
     with Processes(bin_dir, params=params, programs={LIAR: "sluiced_byzantine"}) as cluster:
         cluster.start()
         load = Load(cluster, nodes=HONEST, readers=HONEST)
         become(cluster, [("refuse_forced", "yes"), ("worst_quorum", "yes")])
         load.wait_ordered(100)
-        with concurrent.futures.ThreadPoolExecutor(len(HONEST)) as clients:
-            ids = sum(clients.map(lambda node: force_on(cluster, node, FORCED // 4), HONEST), [])
+        with cluster.paused(1, LIAR):   # no block is made before two nodes hold all of it, so one has to queue several
+            ids = force_on(cluster, 0, QUEUED) + force_on(cluster, 2, QUEUED)
         for wanted in ids:
-            wait_until(lambda: place_at(cluster, 0, wanted)["state"] == "final", 20, f"{wanted} delivered")
+            wait_until(lambda: place_at(cluster, 0, wanted)["state"] == "final", ORDER_S, f"{wanted} delivered")
         top = cluster.height(0)
         for node in HONEST:
             cluster.wait_height(node, top)
@@ -64,7 +66,9 @@ def scenario_heights_by_the_clause(bin_dir):
         print(f"{len(entries)} forced, {min(delays)} to {max(delays)} heights from queueing to delivery")
         if {entry.id for entry in entries} != set(ids) or max(delays) == min(delays):
             raise Failed(f"{len(entries)} of {len(ids)} in the stream, after {sorted(delays)} heights")
-        time.sleep(params["dedup_window_ms"] / 1000 + 2)
+        forgotten = cluster.status(0)["stream_time_ms"] + params["dedup_window_ms"]
+        for node in HONEST:
+            cluster.wait_status(node, lambda status: status["stream_time_ms"] > forgotten, what="has forgotten them")
         if check_heights(cluster, HONEST, top) != (entries, places):
             raise Failed("another answer once the queueing is forgotten")
         cluster.kill_all()
@@ -110,13 +114,14 @@ def scenario_evidence(bin_dir):
         for behaviour, offences in OFFENCES.items():
             become(cluster, [(behaviour, "yes")])
             for node in HONEST:
-                wait_until(lambda n=node: offences <= {found["offence"] for found in evidence_of(cluster, n)}, 30,
+                wait_until(lambda n=node: offences <= {found["offence"] for found in evidence_of(cluster, n)}, ORDER_S,
                            f"{behaviour} in evidence at node {node}")
         load.wait_ordered(100)
         tempter.stopping.set()
         check_evidence(cluster)
-        wait_until(lambda: cluster.status(0)["inbox"]["slashed"] == [LIAR], 20, "the offender is slashed")
-        done = cluster.run("subscribe", "--node", cluster.url(1), "--rollup", 0, "--from", 1, "--to", cluster.height(1))
+        slashed = cluster.wait_status(1, lambda status: status["inbox"]["slashed"] == [LIAR], what="slashes the liar")
+        done = cluster.run("subscribe", "--node", cluster.url(1), "--rollup", 0, "--from", 1,
+                           "--to", slashed["final_height"])     # may be ahead of what is delivered
         kinds = [entry["kind"] for line in done.stdout.splitlines() for entry in json.loads(line)["entries"]]
         if "evidence" not in kinds:
             raise Failed("no evidence in the stream")

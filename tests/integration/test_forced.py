@@ -6,13 +6,13 @@ import random
 import time
 
 import scenario
-from cluster import Failed, wait_until
+from cluster import ORDER_S, Failed, wait_until
 from processes import Processes
 from queue_check import check_heights
 
 ROLLUP = 7
 COUNT = 12
-DELAY = 200     # heights: long enough to ask every node while all are queued
+DELAY = 100     # heights: more than there are in a moment
 PARAMS = {"postage_base": 2000}     # work enough to be checked, little enough to wait for
 
 
@@ -80,26 +80,55 @@ def scenario_heights(bin_dir):
             raise Failed(f"{len(entries)} forced entries in the stream, {COUNT} were forced")
 
 
+def place_of(cluster, node, wanted):
+    return json.loads(cluster.run("receipt", wanted, "--node", cluster.url(node), check=False).stdout)
+
+
+def go_on_until_queued(cluster, paused, ids):
+    """Lets those who are paused go on for moments, until node 0 says that all of it is queued: then heights stand still
+    again, however long it takes to ask."""
+    moment_s = 0.02
+    while any(place_of(cluster, 0, wanted)["state"] not in ("queued", "final") for wanted in ids):
+        if moment_s > ORDER_S:
+            raise Failed("it is not queued")
+        for node in paused:
+            cluster.resume(node)
+        time.sleep(moment_s)
+        for node in paused:
+            cluster.pause(node)
+        moment_s *= 1.5
+
+
+def told_ahead(cluster, node, wanted):
+    """What a node says of an entry before its height is there."""
+    wait_until(lambda: place_of(cluster, node, wanted)["state"] in ("queued", "final"), ORDER_S,
+               f"{wanted} queued at node {node}")
+    place = place_of(cluster, node, wanted)
+    if place["state"] != "queued":
+        raise Failed(f"seen too late to tell: {place}")
+    if place["due_height"] < place["queued_at"] + DELAY or not place["certified"]:
+        raise Failed(f"queued and due do not fit: {place}")
+    if cluster.height(node) >= place["due_height"]:
+        raise Failed(f"due at a height that is past: {place}")
+    return place
+
+
 def scenario_due_heights(bin_dir):
     """What every node says while an entry is queued, heights ahead, is where it comes to stand."""
     with Processes(bin_dir, params=dict(PARAMS, forced_delay=DELAY)) as cluster:
         cluster.start()
-        done = cluster.run("submit", "--forced", "--node", cluster.url(0), "--rollup", ROLLUP, "--hex", "-",
-                           "--receipts", 1, stdin=lines(4))
-        ids = [json.loads(line)["id"] for line in done.stdout.splitlines()]
         told = {}
-        for i, node in enumerate(range(4)):
-            def queued(wanted=ids[i], asked=node):
-                done = cluster.run("receipt", wanted, "--node", cluster.url(asked), check=False)
-                place = json.loads(done.stdout)
-                return place if place["state"] in ("queued", "final") else None
-            told[ids[i]] = place = wait_until(queued, 10, f"{ids[i]} queued at node {node}")
-            if place["state"] != "queued":
-                raise Failed(f"seen too late to tell: {place}")
-            if place["due_height"] < place["queued_at"] + DELAY or not place["certified"]:
-                raise Failed(f"queued and due do not fit: {place}")
-            if cluster.height(node) >= place["due_height"]:
-                raise Failed(f"due at a height that is past: {place}")
+        with cluster.paused(2, 3):
+            done = cluster.run("submit", "--forced", "--node", cluster.url(0), "--rollup", ROLLUP, "--hex", "-",
+                               "--receipts", 1, stdin=lines(4))
+            ids = [json.loads(line)["id"] for line in done.stdout.splitlines()]
+            go_on_until_queued(cluster, (2, 3), ids)
+            for node in (0, 1):
+                told[ids[node]] = told_ahead(cluster, node, ids[node])
+                cluster.pause(node)     # before the others go on: three nodes would order
+        with cluster.paused(0, 1):
+            for node in (2, 3):
+                told[ids[node]] = told_ahead(cluster, node, ids[node])
         top = max(place["due_height"] for place in told.values())
         started = time.monotonic()
         for node in range(4):
@@ -125,7 +154,7 @@ def scenario_restart(bin_dir):
 
 def scenario_refused(bin_dir):
     """What cannot be taken is refused with its reason, nothing of it is queued, and the next one is taken."""
-    with Processes(bin_dir, nodes=1, params=PARAMS) as cluster:
+    with Processes(bin_dir, nodes=1, params=dict(PARAMS, sealing=0)) as cluster:   # else keys are made, by the inbox
         cluster.start()
         cases = [("0xzz", 2, "line 1: not 0x", []), ("0x61", 2, "too_far", ["--valid-for", 600]),
                  ("0x" + "61" * 140_000, 2, "line 1: more than", [])]

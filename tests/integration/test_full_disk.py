@@ -1,22 +1,36 @@
 #!/usr/bin/env python3
 """No room on a node's disk: it stops with one line that says so and where, the others go on, and nothing accepted is
 lost. Given room, it is what it was."""
+import random
+
 import scenario
 import damage
-from cluster import ORDER_S, Failed, wait_until
+from cluster import Failed, wait_until
 from load import Load
 from processes import Processes
 
 VICTIM = 3
 DISK = 64 << 20
 FAILED, REFUSED = 1, 2      # exit codes of sluiced
-STOPS_S = 60                # RocksDB has taken room in advance that is used up first
+STOPS_S = 60
+BULK = 9                    # the rollup of what uses up the room that RocksDB has taken in advance, ...
+PIECES, PIECE_BYTES = 30, 100_000
+PUSHES = 20                 # ... at most 60 MB of it: the disk does not have so much
 
 
 def complaints(cluster, since):
     """What node VICTIM's log says from byte `since` on of what is wrong."""
     log = (cluster.node_dir(VICTIM) / "log").read_text(errors="replace")[since:]
     return [line for line in log.splitlines() if "level=info" not in line]
+
+
+def use_up(cluster):
+    """Writes until the node has no room. The load alone would do it, too, in a time that depends on the machine."""
+    for _ in range(PUSHES):
+        if not cluster.alive(VICTIM):
+            return
+        bulk = "".join(f"0x{random.randbytes(PIECE_BYTES).hex()}\n" for _ in range(PIECES))
+        cluster.run("submit", "--node", cluster.url(1), "--rollup", BULK, "--hex", "-", "--wait", stdin=bulk)
 
 
 def ends(cluster, code):
@@ -46,6 +60,7 @@ def scenario_under_load(bin_dir):
             load.wait_ordered(100)
             ended = ends(cluster, FAILED)
             print("  " + damage.fill(cluster.node_dir(VICTIM)))
+            use_up(cluster)
             ended()
             load.wait_ordered(100)
             ended = ends(cluster, REFUSED)
@@ -57,7 +72,7 @@ def scenario_under_load(bin_dir):
             cluster.kill(0)     # without it, the quorum needs the node whose disk was full
             load.wait_ordered(100)
             cluster.start(0)
-            load.finish()
+            load.finish(foreign=[BULK])
             cluster.stop(VICTIM)
             damage.unmount(cluster.node_dir(VICTIM))
             cluster.start(VICTIM)
@@ -77,7 +92,7 @@ def scenario_at_the_first_start(bin_dir):
             ended()
             damage.make_room(cluster.node_dir(VICTIM))
             cluster.start(VICTIM)
-            wait_until(lambda: cluster.status(VICTIM)["rejoining"] is False, ORDER_S, "its first start is still that")
+            cluster.wait_status(VICTIM, lambda status: status["rejoining"] is False, what="is at its first start still")
         finally:
             cluster.close()
             damage.unmount_own()

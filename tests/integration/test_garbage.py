@@ -8,7 +8,7 @@ import struct
 import time
 
 import scenario
-from cluster import Failed
+from cluster import ORDER_S, Failed, wait_until
 from hostile import HELD_MAX, KINDS, Hostile
 from processes import Processes
 from load import Load
@@ -16,9 +16,9 @@ from load import Load
 VICTIM = 0
 IDLE = 1500
 GROWTH_MAX_BYTES = 200 << 20    # resident
-LOG_GROWTH_MAX_BYTES = 20_000
+LOG_MINUTE_MAX_BYTES = 20_000   # lines that others can bring about are limited in each minute
 FILES_MAX = 1024                # that a node may have open
-HONEST_MAX_S = 10               # one portion of the honest client, end to end
+HONEST_MAX_S = 30               # one portion of the honest client, end to end, on a busy machine
 
 
 def connect(port):
@@ -49,6 +49,12 @@ def hello(rng):
     return b"SLNK" + struct.pack("<HBBH", 1, 1, 0, 0xFFFF) + bytes(32) + rng.randbytes(32)
 
 
+def turned_away(cluster):
+    """{reason: count} of the handshakes that failed."""
+    return {name: int(value) for name, value in cluster.metrics(VICTIM).items()
+            if name.startswith("sluice_handshakes_failed_total") and value}
+
+
 def scenario_garbage(bin_dir):
     rng = random.Random(1)
     with Processes(bin_dir) as cluster:
@@ -72,11 +78,8 @@ def scenario_garbage(bin_dir):
             held.append(half)
         load.wait_ordered(40)
         check_unharmed(cluster, load, before)
-        counts = {name: int(value) for name, value in cluster.metrics(VICTIM).items()
-                  if name.startswith("sluice_handshakes_failed_total") and value}
-        print(counts)
-        if sum(counts.values()) < 100:
-            raise Failed("the node did not count what it turned away")
+        wait_until(lambda: sum(turned_away(cluster).values()) >= 100, ORDER_S, "the node counts what it turned away")
+        print(turned_away(cluster))
         for s in held:
             s.close()
         load.finish()
@@ -132,9 +135,9 @@ def scenario_few_descriptors(bin_dir):
 
         def tables():
             return len(list(cluster.data_dir(VICTIM).glob("*.sst")))
-        until = tables() + 2    # the store opens new files meanwhile
+        until = tables() + 1    # the store opens new files meanwhile
         while tables() < until or sum(hostile.counts["connections"] for hostile in crowd) < 2 * FILES_MAX:
-            bulk = "\n".join("0x" + random.randbytes(50_000).hex() for _ in range(20)) + "\n"
+            bulk = "\n".join("0x" + random.randbytes(100_000).hex() for _ in range(30)) + "\n"
             cluster.run("submit", "--node", cluster.url(1), "--rollup", 9, "--hex", "-", "--wait", stdin=bulk)
             cluster.check_alive()
         print("  " + "; ".join(str(hostile.stop()) for hostile in crowd))
@@ -151,12 +154,15 @@ def scenario_every_kind_everywhere(bin_dir):
         hostiles = [Hostile(kind, [("127.0.0.1", port) for port in (cluster.client_port(node), cluster.peer_port(node))],
                             rate=50, seed=node) for kind in KINDS for node in range(cluster.nodes)]
         logs = [(cluster.node_dir(node) / "log").stat().st_size for node in range(cluster.nodes)]
+        started = time.monotonic()
         load.wait_ordered(2000)
         for kind, hostile in zip((kind for kind in KINDS for _ in range(cluster.nodes)), hostiles):
             print(f"  {kind}: {hostile.stop()}")
         grown = [(cluster.node_dir(node) / "log").stat().st_size - logs[node] for node in range(cluster.nodes)]
-        if max(grown) > LOG_GROWTH_MAX_BYTES:
-            raise Failed(f"their logs grew by {grown} bytes")
+        minutes = 2 + int((time.monotonic() - started) / 60)    # that were begun
+        print(f"  their logs grew by {grown} bytes")
+        if max(grown) > minutes * LOG_MINUTE_MAX_BYTES:
+            raise Failed(f"their logs grew by {grown} bytes in {minutes} minutes")
         check_unharmed(cluster, load, before)
         load.finish()
 
@@ -165,10 +171,10 @@ def scenario_one_rollup_floods(bin_dir):
     flooding = 9
     with Processes(bin_dir) as cluster:
         for node in range(cluster.nodes):
-            cluster.configure(node, "admission", "rollup_tx_per_s", 500)
-            cluster.configure(node, "admission", "rollup_tx_burst", 500)
+            cluster.configure(node, "admission", "rollup_tx_per_s", 200)
+            cluster.configure(node, "admission", "rollup_tx_burst", 200)
         cluster.start()
-        load = Load(cluster, nodes=[VICTIM, 1])
+        load = Load(cluster, nodes=[VICTIM, 1], pause_s=0.5)    # at most half of that
         load.wait_ordered(40)
         before = cluster.resident_bytes(VICTIM)
         reasons = set()

@@ -1,7 +1,11 @@
-/* Submits COUNT transactions to a rollup, plain and sealed in turn, in lists of 20, and prints where each
- * was ordered: its payload, height and index. Usage: flood GENESIS ROLLUP COUNT URL... */
+/* Submits transactions to a rollup, plain and sealed in turn, list after list of 20 until its
+ * standard input ends, and prints where each was ordered: its payload, height and index. Usage:
+ * flood GENESIS ROLLUP URL... */
+#define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>
+#include <poll.h>
 #include <sluice/client.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,23 +54,30 @@ static unsigned submit(struct slu_submitter *submitter, uint64_t rollup, unsigne
     return ordered;
 }
 
+static bool input_ended(void)
+{
+    struct pollfd input = {.fd = 0, .events = POLLIN};
+    return poll(&input, 1, 0) != 0;
+}
+
 int main(int argc, char **argv)
 {
     const struct slu_submitter_options options = {.answer_ms = 2000, .on_trouble = on_trouble};
     struct slu_submitter *submitter;
     struct slu_chain *chain;
-    unsigned ordered = 0;
-    if (argc < 5 || slu_chain_load(&chain, argv[1], why, sizeof why))
+    unsigned submitted = 0, ordered = 0;
+    if (argc < 4 || slu_chain_load(&chain, argv[1], why, sizeof why))
         return 2;
-    const unsigned count = (unsigned)strtoul(argv[3], NULL, 10);
-    if (slu_submitter_open(&submitter, chain, (const char *const *)argv + 4, (size_t)argc - 4,
+    if (slu_submitter_open(&submitter, chain, (const char *const *)argv + 3, (size_t)argc - 3,
                            &options, why, sizeof why)) {
         fprintf(stderr, "open: %s\n", why);
         return 1;
     }
-    for (unsigned first = 0; first < count; first += LIST)
-        ordered += submit(submitter, strtoull(argv[2], NULL, 10), first);
+    do {
+        ordered += submit(submitter, strtoull(argv[2], NULL, 10), submitted);
+        submitted += LIST;
+    } while (!input_ended());
     slu_submitter_close(submitter);
     slu_chain_free(chain);
-    return ordered < count;
+    return ordered < submitted;
 }

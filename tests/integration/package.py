@@ -61,9 +61,9 @@ class Package:
     def run(self, program, *words):
         return run(program, *words, env=dict(self.environment, LD_LIBRARY_PATH=str(self.lib)))
 
-    def start(self, program, *words, stderr):
+    def start(self, program, *words, stderr, stdin=subprocess.DEVNULL):
         """A process whose standard output is to be read."""
-        return subprocess.Popen([str(word) for word in (program, *words)], text=True, stdin=subprocess.DEVNULL,
+        return subprocess.Popen([str(word) for word in (program, *words)], text=True, stdin=stdin,
                                 stdout=subprocess.PIPE, stderr=stderr,
                                 env=dict(self.environment, LD_LIBRARY_PATH=str(self.lib)))
 

@@ -10,6 +10,7 @@ from test_keygen import wait_key
 
 PAYLOAD_BYTES = [24, 100, 300, 2000]
 FORCED = {"postage_base": 2000}     # work enough to be checked, little enough to wait for
+PATIENT = {"dedup_window_ms": 300_000}  # what is sealed stays valid for five minutes, not half of one
 
 serial = itertools.count()
 
@@ -58,14 +59,17 @@ def check_all(cluster, journal, to, nodes=None):
     return next(iter(histories.values()))
 
 
-def wait_opened(cluster, seconds=ORDER_S, node=0):
-    """Until all that was sealed up to now is opened or void at this node. Returns a height of then."""
+def wait_opened(cluster, journal=(), node=0):
+    """Until this node has all of the journal, and all that was sealed is opened or void there. Returns a height of
+    then."""
+    cluster.wait_height(node, max((submission.height for submission in journal), default=0))
+
     def all_opened():
-        height, closed = cluster.height(node), set()
+        height, closed = cluster.wait_status(node)["height"], set()
         for entry in (entry for record in read(cluster, node, height) for entry in record["entries"]):
             closed.add(entry["id"]) if entry["kind"] == "sealed" else closed.discard(entry["id"])
         return not closed and height
-    return wait_until(all_opened, seconds, "everything is opened")
+    return wait_until(all_opened, ORDER_S, "everything is opened")
 
 
 def openings(history):

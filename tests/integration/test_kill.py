@@ -7,6 +7,7 @@ from processes import Processes
 from load import ROLLUP, Load
 
 MISSED = 20_000     # transactions that an absent node has to catch up with
+MISSED_S = 300      # longest that their order may take
 
 
 def scenario_each_in_turn(bin_dir):
@@ -40,7 +41,8 @@ def scenario_long_absence(bin_dir):
         load.wait_ordered(100)
         cluster.kill(3)
         missed = "".join(f"0x{random.randbytes(100).hex()}\n" for _ in range(MISSED))
-        cluster.run("submit", "--node", cluster.url(1), "--rollup", ROLLUP + 1, "--hex", "-", "--wait", stdin=missed)
+        cluster.run("submit", "--node", cluster.url(1), "--rollup", ROLLUP + 1, "--hex", "-", "--wait", stdin=missed,
+                    timeout=MISSED_S)
         cluster.kill(1)     # without it, the quorum needs what the absent one has caught up with
         cluster.start(3)
         load.wait_ordered(100)

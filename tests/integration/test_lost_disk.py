@@ -20,17 +20,17 @@ def scenario_wiped_data(bin_dir):
         load.wait_ordered(100)
         shutil.rmtree(cluster.node_dir(3) / "data")
         cluster.start(3)
-        load.submitters.append(Submitter(cluster, 3))
+        load.submitters.append(returned := Submitter(cluster, 3))
         load.wait_ordered(100)
         # Until it votes again it counts among the f; from then on the quorum of three can do without node 0.
-        wait_until(lambda: cluster.status(3)["rejoining"] is False, ORDER_S, "node 3 has rejoined")
+        cluster.wait_status(3, lambda status: not status["rejoining"], what="has rejoined")
         cluster.wait_height(3, cluster.height(3) + 4)
+        wait_until(lambda: any(s.outcome == "ordered" for s in returned.journal), ORDER_S,
+                   "something that node 3 took after its return is ordered")
         cluster.kill(0)
         load.wait_ordered(100)
         cluster.start(0)
         load.finish()
-        if not any(s.outcome == "ordered" for s in load.submitters[-1].journal):
-            raise Failed("nothing that node 3 took after its return was ordered")
 
 
 if __name__ == "__main__":

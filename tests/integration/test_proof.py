@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 import scenario
-from cluster import Failed, wait_until
+from cluster import ORDER_S, Failed, wait_until
+from load import Load
 from processes import Processes
 from sealing import FORCED, sealed, start
 
@@ -18,10 +19,9 @@ sys.path.append(str(pathlib.Path(__file__).parents[1] / "independent"))
 from sluice import Genesis, Proof, Wrong    # noqa: E402, it is in the folder above
 
 ROLLUP = 7
-FAR = 25            # heights, of a timelock
+FAR = 60            # heights, of a timelock; a minute when nothing is submitted
 BYTES = 256         # of payloads
 DOCTORED = 40       # bytes of a proof, spread over it; each is changed
-WAIT_S = 30
 
 
 def submit(cluster, node, *options):
@@ -43,7 +43,7 @@ def prove(cluster, node, row, path, *options):
         if done.returncode not in (0, 2):
             raise Failed(f"sluice proof: exit {done.returncode}: {done.stderr}")
         return done.returncode == 0
-    wait_until(written, WAIT_S, f"node {node} proves {row['id']}")
+    wait_until(written, ORDER_S, f"node {node} proves {row['id']}")
     return path
 
 
@@ -133,16 +133,18 @@ def scenario_timelock(bin_dir):
     with Processes(bin_dir, params=FORCED) as cluster:
         start(cluster)
         elsewhere = Elsewhere(cluster)
-        unlock = cluster.height(0) + FAR
+        unlock = cluster.wait_status(0)["height"] + FAR
         row = submit(cluster, 1, *sealed(cluster, "--unlock-height", unlock))
         closed = prove(cluster, 2, row, cluster.home / "closed.proof")
         facts, closed_bytes = elsewhere.check(closed)
         expect(facts, row)
+        load = Load(cluster, nodes=[0, 1], readers=[2])     # with it heights come faster
         cluster.wait_height(2, unlock + 1)
+        load.finish(foreign=[ROLLUP])
 
         def opened():
             return "opened" in elsewhere.check(prove(cluster, 2, row, cluster.home / "opened.proof"))[0]
-        wait_until(opened, WAIT_S, "the proof shows the opening")
+        wait_until(opened, ORDER_S, "the proof shows the opening")
         facts, opened_bytes = elsewhere.check(cluster.home / "opened.proof")
         expect(facts, row, opened=True)
         if facts["opened"]["height"] < unlock:

@@ -2,7 +2,7 @@
 """One of four real nodes signs other releases than the rest, or none, under load: every height is certified all the same,
 nobody stops, and what was lied is in evidence that verifies offline, and names nobody else."""
 import scenario
-from cluster import Failed, wait_until
+from cluster import ORDER_S, Failed, wait_until
 from processes import Processes
 from load import Load
 from test_byzantine import HONEST, LIAR, become, deviated
@@ -15,13 +15,11 @@ def check_certified(cluster, name):
     cluster.wait_ordering()
     load = Load(cluster, nodes=HONEST, readers=HONEST)
     load.wait_ordered(300)
-    wait_until(lambda: deviated(cluster, name), 20, f"the liar does what it is for: {name}")
+    wait_until(lambda: deviated(cluster, name), ORDER_S, f"the liar does what it is for: {name}")
     for node in HONEST:
-        height = cluster.height(node)
-        wait_until(lambda n=node, h=height: cluster.status(n)["certified_height"] >= h, 20,
-                   f"node {node} has a certificate of height {height}")
-        if not cluster.alive(node):
-            raise Failed(f"node {node} stopped")
+        height = cluster.wait_status(node)["height"]
+        cluster.wait_status(node, lambda status, h=height: status["certified_height"] >= h,
+                            what=f"has a certificate of height {height}")
     return load
 
 
@@ -30,8 +28,8 @@ def scenario_lie(bin_dir):
         cluster.start()
         load = check_certified(cluster, "lie_releases")
         for node in HONEST:
-            wait_until(lambda n=node: evidence_of(cluster, n), 30, f"a wrong release in evidence at node {node}")
-            wait_until(lambda n=node: cluster.status(n)["inbox"]["slashed"] == [LIAR], 20, f"node {node} slashed it")
+            wait_until(lambda n=node: evidence_of(cluster, n), ORDER_S, f"a wrong release in evidence at node {node}")
+            cluster.wait_status(node, lambda status: status["inbox"]["slashed"] == [LIAR], what="slashed it")
         offences = {(found["offence"], found["offender"]) for node in HONEST for found in evidence_of(cluster, node)}
         if offences != {("wrong_release", LIAR)}:
             raise Failed(f"in evidence: {offences}")

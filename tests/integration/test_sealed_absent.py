@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """A node that is away, or without its disk, while others order and open hundreds of sealed transactions: it comes back,
 shows all of them, and gives shares again."""
+import json
 import shutil
-import time
 
 import scenario
+from checker import Submission
 from cluster import ORDER_S, wait_until
+from load import ROLLUP
 from processes import Processes
-from sealing import check_all, seal, start
+from sealing import check_all, payloads, seal, sealed, start
 
 MISSED = 300        # sealed transactions that it has to catch up with
 
@@ -20,14 +22,25 @@ def miss(cluster, journal, away, comes_back):
     journal += seal(cluster, 1, MISSED // 2, "--unlock-in", 1)[0]
     later, rows = seal(cluster, 2, 20, "--unlock-in", 10)
     journal += later
-    wait_until(lambda: time.time() * 1000 > rows[0]["unlock"]["time_ms"] - 7000, 10, "some are opened")
+    unlock_ms = rows[-1]["unlock"]["time_ms"]
+    cluster.wait_status(0, lambda status: status["stream_time_ms"] > unlock_ms - 7000, what="opened some")
     comes_back()
-    wait_until(lambda: time.time() * 1000 > rows[0]["unlock"]["time_ms"] + 500, 15, "all are due")
+    cluster.wait_status(away, lambda status: status["stream_time_ms"] >= unlock_ms, what="has all of them due")
     journal += seal(cluster, away, 5)[0]
     top = max(submission.height for submission in journal)
     for node in range(cluster.nodes):
         cluster.wait_height(node, top)
     check_all(cluster, journal, top)
+
+
+def takes(cluster, node, journal):
+    """Whether it takes a transaction; before its lane is back it refuses it."""
+    text, = payloads(1)
+    done = cluster.run("submit", "--node", cluster.url(node), "--rollup", ROLLUP, "--hex", "-", "--wait",
+                       *sealed(cluster), stdin=text + "\n", check=False)
+    journal.append(submission := Submission(ROLLUP, text))
+    submission.told(json.loads(done.stdout))
+    return submission.outcome == "ordered"
 
 
 def check_without(cluster, journal, gone):
@@ -57,7 +70,8 @@ def scenario_lost_disk(bin_dir):
         def come_back():
             shutil.rmtree(cluster.node_dir(3) / "data")
             cluster.start(3)
-            wait_until(lambda: cluster.status(3)["rejoining"] is False, ORDER_S, "node 3 has rejoined")
+            cluster.wait_status(3, lambda status: not status["rejoining"], what="has rejoined")
+            wait_until(lambda: takes(cluster, 3, journal), ORDER_S, "node 3 has its lane back")
         miss(cluster, journal, 3, come_back)
         check_without(cluster, journal, 0)
 

@@ -2,21 +2,20 @@
 """Which key a sealed transaction is for: none yet is said; with a node away there is one of a lower threshold, of
 which the client warns, and what was sealed to it stays readable when a better one has come."""
 import scenario
-from cluster import Failed, wait_until
+from cluster import Failed
 from processes import Processes
 from load import ROLLUP
 from sealing import check_all, openings, seal, wait_opened
 from test_keygen import wait_key
 
 UNLOCK_S = 8
-OPENED_MAX_S = 60
 
 
 def scenario_no_key_yet(bin_dir):
     """One node of four has no blocks, so there is no key."""
     with Processes(bin_dir) as cluster:
         cluster.spawn(0)
-        wait_until(lambda: cluster.status(0), 30, "node 0 answers")
+        cluster.wait_status(0)
         done = cluster.run("submit", "--sealed", "--node", cluster.url(0), "--rollup", ROLLUP, "--hex", "-", "--genesis",
                            cluster.dir / "genesis.json", stdin="0x00\n", check=False)
         if done.returncode != 2 or "the committee has no key yet" not in done.stderr or '"no_key"' not in done.stdout:
@@ -47,7 +46,7 @@ def scenario_two_keys(bin_dir):
         journal += seal(cluster, 3, 4)[0]
         cluster.kill_all()
         cluster.start()
-        top = wait_opened(cluster, OPENED_MAX_S)
+        top = wait_opened(cluster, journal)
         for node in range(4):
             cluster.wait_height(node, top)
         history = check_all(cluster, journal, top)

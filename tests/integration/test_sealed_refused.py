@@ -9,7 +9,7 @@ from checker import Submission
 from cluster import Failed
 from processes import Processes
 from raw_client import RawClient
-from sealing import FORCED, check_all, openings, payloads, read, seal, start, wait_opened
+from sealing import FORCED, PATIENT, check_all, openings, payloads, read, seal, start, wait_opened
 
 ENVELOPE = struct.Struct("<QQBI")   # rollup, valid_until_ms, kind, length of the body
 SEALED = 2
@@ -36,7 +36,7 @@ def change(envelope, at):
 
 def scenario_changed(bin_dir):
     """Every bit of an envelope counts: another key, unlock, validity or content has no proof."""
-    with Processes(bin_dir) as cluster:
+    with Processes(bin_dir, params=PATIENT) as cluster:
         start(cluster)
         journal = seal(cluster, 0, 1)[0]
         history = check_all(cluster, journal, journal[0].height)
@@ -88,7 +88,7 @@ def scenario_table(bin_dir):
                 nowhere.rollup, nowhere.payload = 0, "void"
                 journal.append(nowhere)
         journal += submit_plain(cluster)
-        height = wait_opened(cluster, 10)
+        height = wait_opened(cluster, journal)
         history = check_all(cluster, journal, height)
         reasons = [entry["reason"] for record in history for entry in record["entries"] if entry["kind"] == "void"]
         if reasons != ["rollup"] * 8:

@@ -9,8 +9,8 @@ import scenario
 from cluster import Failed
 from processes import Processes
 
-STALL_MS = 1000
-LEFT_S = 15     # longest that it may take to leave the node: the stall, and a busy machine
+STALL_MS = 5000 # longer than a busy machine keeps a node from answering
+LEFT_S = 25     # longest that it may take to leave the node: the stall, and a busy machine
 
 
 def line():

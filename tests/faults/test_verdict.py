@@ -22,6 +22,7 @@ class Answers:
     def __init__(self, world):
         self.world, self.nodes, self.genesis = world, world.nodes, "genesis.json"
         self.down, self.audited, self.broken, self.idle, self.stuck = set(), {}, {}, [], set()
+        self.unchecked, self.was_away = 0, set()     # of `idle` rules; nodes that alone are idle, where there are some
 
     def parameters(self):
         return self.world.params
@@ -50,8 +51,9 @@ class Answers:
         dirs = args[args.index("--data") + 1].split(",")
         self.audited[int(dirs[0][-1])] = dirs
         code, words = self.broken.get(int(dirs[0][-1]), (0, ""))
-        lines = [{"rule": rule, "held": True, "checked": 0 if rule in self.idle else 5, "unchecked": 0}
-                 for rule in RULES]
+        idle = self.idle if not self.was_away or int(dirs[0][-1]) in self.was_away else []
+        lines = [{"rule": rule, "held": True, "checked": 0 if rule in idle else 5,
+                  "unchecked": self.unchecked if rule in idle else 0} for rule in RULES]
         if code == LIE:
             lines[6].update(held=False, height=9, why=words)
         return subprocess.CompletedProcess(args, code, "".join(json.dumps(line) + "\n" for line in lines), words)
@@ -296,6 +298,15 @@ class Judged(unittest.TestCase):
                 self.passes()
                 for s, kind in zip(self.world.journal, kept):
                     s.kind = kind
+
+    def test_audit_of_a_node_that_was_away(self):
+        """It has no reports of the heights that it caught up with; somebody must have some."""
+        self.cluster.idle, self.cluster.unchecked, self.cluster.was_away = ["queue", "cuts"], 5, {3, 1}
+        self.passes()
+        self.cluster.was_away = set()
+        self.fails("audit", "no node could check cuts, queue")
+        self.cluster.unchecked, self.cluster.was_away = 0, {3}
+        self.fails("audit", "node 3: it had nothing to check of cuts, queue")
 
     def test_damaged_and_byzantine_ones_are_not_audited(self):
         self.byzantine = [1]

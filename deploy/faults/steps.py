@@ -4,6 +4,7 @@ import datetime
 import itertools
 import json
 import re
+import time
 
 import damage
 from cluster import Failed, wait_until
@@ -35,7 +36,7 @@ class Stage:
 
     def begin(self, kind, what, nodes):
         self.faults.append({"at": self.clock(), "until": None, "what": what, "kind": kind, "nodes": sorted(nodes),
-                            "stops": False, "can_again": None})
+                            "stops": False, "stopped_ms": None, "can_again": None})
 
     def end(self, kinds, nodes=None):
         for fault in self.faults:
@@ -58,16 +59,16 @@ class Stage:
         self.now = str(step)
         if step.do != "ended":
             self.check_alive()
-        count, could = len(self.faults), self.quorum_meets()
+        count, could, begun = len(self.faults), self.quorum_meets(), self.clock()
         getattr(self, f"do_{step.do}")(**{name + "_" if name == "from" else name: value for name, value in args.items()})
         can = self.quorum_meets()
         if could and not can:
             for fault in self.faults[count:]:
-                fault["stops"] = True
-        if can:
+                fault.update(stops=True, stopped_ms=1000 * time.time())     # by now, and on the nodes' own clock
+        if can:     # while the step is done already, not when this program gets its turn again
             for fault in self.faults:
                 if fault["stops"] and fault["can_again"] is None:
-                    fault["can_again"] = self.clock()
+                    fault["can_again"] = begun
 
     def resolve(self, nodes):
         return ([self.leader()] if nodes == LEADER else self.named if nodes == SAME

@@ -16,6 +16,10 @@ from cluster import STOP_S, Cluster, Failed
 from links import Links, every_pair
 
 PORTS_PER_NODE = 10
+RANGE = 200             # ports in a row, of which the last one is bound by whoever has the range
+FIRST, LAST = 10_000, 32_000    # below the range of outgoing connections
+
+ranges = {}     # {first port: the socket that keeps the range}
 
 # With AddressSanitizer: keep little of what was freed, so that resident memory means something, and let a library be
 # preloaded that sets the clock wrong.
@@ -23,12 +27,30 @@ ENVIRONMENT = dict(os.environ, ASAN_OPTIONS="quarantine_size_mb=8:verify_asan_li
 
 
 def free_base_port(count):
-    """A first port such that it and the `count` - 1 behind it are free (below the range of outgoing ones)."""
-    for _ in range(200):
-        base = random.randrange(10_000, 32_000 - count)
+    """A first port such that it and the `count` - 1 behind it are free, and stay so for whoever asked until
+    give_back(): a node that is down for a while has its ports free, and nobody else who asks here may get them."""
+    if count >= RANGE:
+        raise ValueError(f"{count} ports: a range has {RANGE - 1}")
+    bases = list(range(FIRST, LAST, RANGE))
+    for base in random.sample(bases, len(bases)):
+        keeper = socket.socket()
+        try:
+            keeper.bind(("127.0.0.1", base + RANGE - 1))
+        except OSError:
+            keeper.close()
+            continue
         if all(port_is_free(base + i) for i in range(count)):
+            ranges[base] = keeper
             return base
+        keeper.close()
     raise Failed("no free ports")
+
+
+def give_back(base):
+    """A range of ports from free_base_port(), if it is one."""
+    keeper = ranges.pop(base, None)
+    if keeper:
+        keeper.close()
 
 
 def port_is_free(port):
@@ -82,6 +104,8 @@ class Processes(Cluster):
             process.wait()
         if self.links:
             self.links.close()
+            give_back(self.links.pairs[0][2] - 1)
+        give_back(self.base_port)
 
     # ---- places ----
 

@@ -105,7 +105,7 @@ class Run:
 
     def view(self, hit):
         """Arrivals of heights that carry something, at readers of nodes that are not hit; what waited for them; and
-        what was sent behind the last of them and never ordered, [sent]."""
+        what was sent behind the last of them and never ordered, [sent] (what got no answer may never have been heard)."""
         key = frozenset(hit)
         if key not in self.views:
             spared = [history for node, history in self.histories.items() if node not in key]
@@ -113,7 +113,8 @@ class Run:
             theirs = [(s, height) for s, height in self.submitted if not spared or s.node not in key]
             last = arrivals.times[-1] if arrivals.times else -NEVER
             self.views[key] = (arrivals, Waiting([(height, s.sent) for s, height in theirs if height]),
-                               sorted(s.sent for s, height in theirs if not height and s.sent > last))
+                               sorted(s.sent for s, height in theirs
+                                      if not height and s.sent > last and s.status != "lost"))
         return self.views[key]
 
     def baseline(self):

@@ -11,8 +11,8 @@ import tempfile
 import time
 import urllib.request
 
-ORDER_S = 30     # longest wait for a node to order
-STOP_S = 20      # longest wait for a node to end after SIGTERM
+ORDER_S = 60     # longest wait for a node to order
+STOP_S = 60      # longest wait for a node to end after SIGTERM
 HOME = "sluice-" # what clusters' directories are called, before the pid of whoever made them
 
 

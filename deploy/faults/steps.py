@@ -11,12 +11,13 @@ from cluster import Failed, wait_until
 from hostile import Hostile
 from plan import ALL, LEADER, SAME
 
-AWAIT_S = 60        # longest wait for a node to be back in step
+AWAIT_S = 120       # longest wait for a node to be back in step
 CLOCK_S = 300       # how old the last word of a log may be, that tells what its node takes for the time
-HARMED = 20         # connections that a hostile client must at least have made
+HARMED = 20         # connections that a hostile client must at least make ...
+HARMED_S = 60       # ... by then
 IN_STEP = 8         # heights behind the others at most
-ENDED_S = 60        # longest wait for a node to end by itself
-EVIDENCE_S = 30     # longest wait for what is provable to be in evidence
+ENDED_S = 180       # longest wait for a node to end by itself
+EVIDENCE_S = 60     # longest wait for what is provable to be in evidence
 BACK = {"kill", "stop", "end", "wipe", "memory", "damage"}      # faults that end with a start
 CUTS = {"partition", "one_way", "isolate", "shape"}             # faults that end with a heal
 
@@ -31,6 +32,8 @@ class Stage:
         self.now = ""       # what is done at this moment, for the table
         self.named = []     # the nodes of the last step that named some
         self.offsets = {}   # {node: s}, of wrong clocks
+        self.awaited = 0    # faults that an await is behind
+        self.longest_s = 0  # from a fault on until all that were awaited were back in step
 
     # ---- the account ----
 
@@ -115,16 +118,19 @@ class Stage:
                 raise Failed(f"node {node} cannot be awaited: it is not there")
             wait_until(lambda n=node: self.in_step(n), AWAIT_S, f"node {node} is back in step")
             self.check_clock(node)
+        self.longest_s = max([self.longest_s] + [self.clock() - fault["at"] for fault in self.faults[self.awaited:]
+                                                 if fault["until"] is not None and fault["kind"] != "shape"])
+        self.awaited = len(self.faults)
 
     def in_step(self, node):
         self.check_alive()
-        try:
-            said = {each: self.cluster.metrics(each, timeout=1) for each in self.well()}
+        everyone = [each for each in self.well() if each != node]
+        try:    # itself last: while one asks, the others go on
+            said = {each: self.cluster.metrics(each, timeout=1) for each in [*everyone, node]}
         except OSError:
             return False
         mine = said[node]
-        others = [each for each in self.well() if each != node and (node, each) not in self.apart
-                  and (each, node) not in self.apart]
+        others = [each for each in everyone if (node, each) not in self.apart and (each, node) not in self.apart]
         if any(mine[f'sluice_peer_connected{{peer="{each}"}}'] != 1 for each in others):
             return False
         return (mine["sluice_ordering"] == 1 and mine["sluice_rejoining"] == 0
@@ -187,8 +193,16 @@ class Stage:
             path.write_text("".join([path.read_text().split("[byzantine]")[0], *deviates]))
             self.cluster.stop(node)
             self.cluster.spawn(node)
+            wait_until(lambda n=node: self.answers(n), AWAIT_S, f"node {node} answers")
         if behaviour != "none":
             self.begin("byzantine", f"node {words(nodes)}: {behaviour.replace('_', ' ')}", nodes)
+
+    def answers(self, node):
+        self.check_alive()
+        try:
+            return self.cluster.metrics(node, timeout=1)
+        except OSError:
+            return None
 
     # ---- links ----
 
@@ -222,6 +236,7 @@ class Stage:
         self.links.shape(delay_ms, jitter_ms, loss)
         if delay_ms or jitter_ms or loss:
             self.begin("shape", f"{delay_ms} ms ± {jitter_ms}, {loss} % lost", range(self.cluster.nodes))
+            self.faults[-1]["beyond_delta"] = loss > 0 or delay_ms + jitter_ms > self.cluster.parameters()["delta_ms"]
 
     def do_regions(self):
         self.links.regions()
@@ -290,10 +305,12 @@ class Stage:
                           for node in nodes]
 
     def do_calm(self):
+        for hostile in self.hostiles:
+            wait_until(lambda h=hostile: not h.is_alive() or h.counts["connections"] + h.counts["handshakes"] >= HARMED,
+                       HARMED_S, f"hostile clients harm somebody, {HARMED} times")
         hostiles, self.hostiles = self.hostiles, []
-        for counts in [hostile.stop() for hostile in hostiles]:
-            if counts.get("connections", 0) + counts.get("handshakes", 0) < HARMED:
-                raise Failed(f"a hostile client harmed nobody: {counts}")
+        for hostile in hostiles:
+            hostile.stop()
         self.end({"hostile"})
 
     # ---- evidence ----

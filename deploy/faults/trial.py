@@ -12,22 +12,23 @@ from traffic import Clock, Traffic
 from verdict import judge
 
 FLOWING = 30        # entries ordered before the first step
-FLOW_S = 30         # longest wait for them
+FLOW_S = 60         # longest wait for them
 CALM_S = 1.5        # of undisturbed load before the first step and behind the last
 SETTLE_S = 60       # longest wait for the outcome of everything, and for readers
-KEY_S = 30          # longest wait for the committee's key
+KEY_S = 60          # longest wait for the committee's key
 SHOW_S = 0.25       # between two looks of the table
+LONG_S = 12         # of an outage, from which on what was accepted before may be too late: half its time (traffic.VALID_S)
 SIGNAL_MS = 100     # within which a process that is signalled stops
 ALL_LINES = 10 ** 9 # of a log
 
 
 class Trial:
     """`make(scenario)`: a Cluster, with links if the scenario needs them; `table`: is shown what happens; `folder`:
-    where the nodes' logs are kept if it fails."""
+    where the nodes' logs are kept if it fails; `patience`: of judge()."""
 
-    def __init__(self, scenario, make, table, folder, seed, soak_s):
+    def __init__(self, scenario, make, table, folder, seed, soak_s, patience=1):
         self.scenario, self.make, self.table, self.folder = scenario, make, table, folder
-        self.seed, self.soak_s = seed, soak_s
+        self.seed, self.soak_s, self.patience = seed, soak_s, patience
         self.stage = self.traffic = self.heights = None
         self.result = {"name": scenario.name, "title": scenario.title, "about": scenario.about, "passed": False,
                        "skipped": None, "seconds": 0, "seed": None, "failures": [], "faults": [],
@@ -98,6 +99,7 @@ class Trial:
                 self.stage.perform(step)
                 self.traffic.raise_failure()
             time.sleep(CALM_S)
+            self.traffic.wait_flow(self.last_fault(), SETTLE_S)
             ends = clock()
             self.stage.now = "settling"
             self.stage.do_await(self.stage.well())
@@ -116,12 +118,12 @@ class Trial:
         self.took_place(histories)
         self.flowed(journal)
         self.stage.now = "auditing"
-        judged = judge(cluster, scenario, histories, journal, self.stage.faults, ends)
+        judged = judge(cluster, scenario, histories, journal, self.stage.faults, ends, self.patience)
         for name in ("checks", "failures"):
             self.result[name] += judged[name]
         self.result.update(counts=judged["counts"], resumed=judged["resumed"])
         expired = judged["counts"]["expired"]
-        if expired and not scenario.expect.get("may_expire"):
+        if expired and not scenario.expect.get("may_expire") and self.stage.longest_s < LONG_S:
             self.result["failures"].append(f"{expired} that were accepted expired")
 
     def wait_key(self, cluster):
@@ -148,11 +150,14 @@ class Trial:
         self.result["checks"].append({"name": "faults took place", "passed": not wrong,
                                       "said": f"{looked_at} of {len(self.stage.faults)} faults make order impossible"})
 
+    def last_fault(self):
+        return max([fault["until"] or fault["at"] for fault in self.stage.faults], default=0)
+
     def flowed(self, journal):
         """Each kind of the load was ordered, and plain ones after the last fault, too."""
         ordered = [s for s in journal if s.outcome == "ordered"]
         counts = {kind: sum(s.kind == kind for s in ordered) for kind, per_s in self.scenario.load.items() if per_s}
-        last = max([fault["until"] or fault["at"] for fault in self.stage.faults], default=0)
+        last = self.last_fault()
         wrong = [f"nothing {kind} was ordered" for kind, count in counts.items() if not count]
         if "plain" in counts and not any(s.kind == "plain" and s.sent > last for s in ordered):
             wrong.append("nothing that was sent after the last fault was ordered")

@@ -63,12 +63,12 @@ class Judged(unittest.TestCase):
     def setUp(self):
         self.world = made_up()
         self.cluster = Answers(self.world)
-        self.byzantine, self.expect, self.away = [], {"resumed_s": 1.0}, set()
+        self.byzantine, self.expect, self.away, self.patience = [], {"resumed_s": 1.0}, set(), 1
 
     def judge(self):
         self.cluster.down, self.cluster.audited = set(self.away), {}
         world, scenario = self.world, types.SimpleNamespace(nodes=4, byzantine=self.byzantine, expect=self.expect)
-        return judge(self.cluster, scenario, world.histories, world.journal, world.faults, world.ends)
+        return judge(self.cluster, scenario, world.histories, world.journal, world.faults, world.ends, self.patience)
 
     def passes(self):
         report = self.judge()
@@ -230,6 +230,23 @@ class Judged(unittest.TestCase):
     def test_queued_not_at_once(self):
         self.held(1_002_199 - 100)
         self.fails("forced heights", "queued at height 30, not up to 29")
+
+    def test_queued_not_at_once_on_a_busy_machine(self):
+        self.held(1_002_199 - 100)
+        self.patience = 2
+        self.passes()
+        self.held(1_002_199 - 500)
+        self.fails("forced heights", "queued at height 30, not up to 29")
+
+    def test_queued_late_over_links_beyond_delta(self):
+        s = self.held(1_001_000)
+        s.sent, s.answered = 0, 2.0
+        self.world.faults += [{"at": -9, "until": 2.5, "what": "loss", "kind": "shape", "nodes": [0, 1, 2, 3]}]
+        self.fails("forced heights", "queued at height 30")
+        self.world.faults[-1]["beyond_delta"] = True
+        self.passes()
+        self.world.faults[-1]["until"] = None
+        self.passes()
 
     def test_queued_late_beside_a_fault(self):
         """Whatever begins or ends while it is under way excuses it, or a second before; what lasts does not."""

@@ -28,7 +28,9 @@ KINDS = {"plain": [], "sealed": ["--sealed"], "timelocked": ["--sealed", "--unlo
 PORTIONS = {"plain": 10, "sealed": 3, "timelocked": 3, "forced": 3}
 BYTES = [40, 120, 700]
 BURST = 40          # timelocked for one moment, through one node: more than a height opens of its lane
-RESUMED_S = 5.0     # sanitizers on a busy machine
+LEAD_S = [2.5, 5, 10, 20]   # before that moment: all of them must be ordered by then
+RESUMED_S = 10.0    # sanitizers on a busy machine
+PATIENCE = 10       # as well
 TRIES = 2           # of each way to doctor ...
 DRAWS = 20          # ... in so many draws; what has no place in a run is tested on a made-up one (test_doctored.py)
 
@@ -74,10 +76,15 @@ class Run:
         return [threading.Thread(target=one, args=[kind]) for kind in KINDS]
 
     def burst(self, node):
-        """Many for one moment: they wait for room."""
-        self.submit(node, "timelocked", BURST, ["--sealed", "--unlock-at", int(time.time() * 1000) + 2500])
+        """Many for one moment, all there before it comes: they wait for room."""
+        for lead_s in LEAD_S:
+            moment = time.time() + lead_s
+            self.submit(node, "timelocked", BURST, ["--sealed", "--unlock-at", int(1000 * moment)])
+            if time.time() < moment:
+                return
+        raise Failed(f"{BURST} entries are not ordered within {lead_s} s")
 
-    def histories(self, seconds=30):
+    def histories(self, seconds=60):
         if self.failure:
             raise self.failure
         def settled():
@@ -95,7 +102,8 @@ class Run:
 
 def live(cluster):
     cluster.start()
-    wait_until(lambda: all(cluster.status(node)["sealing"]["key"] for node in range(NODES)), 30, "there is a key")
+    wait_until(lambda: all((cluster.status(node) or {"sealing": {}})["sealing"].get("key") for node in range(NODES)),
+               60, "there is a key")
     run, over = Run(cluster), threading.Event()
     threads = run.flow([1, 2, 3], over)
     for thread in threads:
@@ -163,9 +171,9 @@ def main():
         histories = run.histories()
         ids = [entry.id for record in histories[0] for entry in forced_of(record)]
         told = {node: places_of(cluster, node, ids) for node in range(NODES)}
-        world = World(histories, run.journal, told, cluster.parameters(), NODES, [fault], ends, RESUMED_S)
+        world = World(histories, run.journal, told, cluster.parameters(), NODES, [fault], ends, RESUMED_S, PATIENCE)
         scenario = types.SimpleNamespace(nodes=NODES, byzantine=[], expect={"resumed_s": RESUMED_S})
-        report = judge(cluster, scenario, histories, run.journal, [fault], ends)
+        report = judge(cluster, scenario, histories, run.journal, [fault], ends, PATIENCE)
     for check in report["checks"]:
         print(f"  {check['name']}: {check['said']}", flush=True)
     print(f"  {report['counts']}, {late_by_room(histories)} opened late for want of room", flush=True)

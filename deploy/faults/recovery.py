@@ -27,6 +27,7 @@ class Recovery:
     said: str               # why not, or when
     failed: bool = False    # order never came back
     unknown: bool = False   # it could have been measured with more load, or a longer run
+    since: float = 0        # when what was measured began
 
 
 class Arrivals:
@@ -160,7 +161,7 @@ class Run:
                 return Recovery(None, f"what was sent from {lost[0]:.1f} s on was never ordered", failed=True)
         if longest is None:
             return Recovery(None, "nothing waited for order at a node that is not hit", unknown=True)
-        return Recovery(round(longest, 3), f"from {since_when:.2f} s on")
+        return Recovery(round(longest, 3), f"from {since_when:.2f} s on", since=since_when)
 
     def silence(self, begin, cut, lost):
         """Nothing that was submitted was ordered any more."""

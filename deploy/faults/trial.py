@@ -5,6 +5,7 @@ import time
 import damage
 import soak
 from cluster import Failed, wait_until
+from pulse import Pulse
 from recovery import carries
 from samples import Heights, first_arrivals, series
 from steps import Stage, words
@@ -84,6 +85,7 @@ class Trial:
         cluster.start()
         self.wait_key(cluster)
         clock = Clock()
+        pulse = Pulse(clock)
         self.stage = Stage(cluster, scenario, clock, cluster.links)
         self.heights = Heights(cluster, clock)
         self.traffic = Traffic(cluster, clock, scenario.load, scenario.payload_bytes, scenario.through,
@@ -110,6 +112,7 @@ class Trial:
             watching.set()
             watcher.join()
             self.heights.stop()
+            pulse.stop()
             for hostile in self.stage.hostiles:
                 hostile.ending.set()
             self.traffic.close()
@@ -118,7 +121,8 @@ class Trial:
         self.took_place(histories)
         self.flowed(journal)
         self.stage.now = "auditing"
-        judged = judge(cluster, scenario, histories, journal, self.stage.faults, ends, self.patience)
+        judged = judge(cluster, scenario, histories, journal, self.stage.faults, ends, self.patience,
+                       pulse.stalls)
         for name in ("checks", "failures"):
             self.result[name] += judged[name]
         self.result.update(counts=judged["counts"], resumed=judged["resumed"])

@@ -6,6 +6,7 @@ import types
 import unittest
 
 from plan import Step
+from pulse import EVERY_S, LATE_S, Pulse, stood_still
 from steps import Stage
 from trial import ordered_all_the_same
 
@@ -45,6 +46,26 @@ class OrderedAllTheSame(unittest.TestCase):
     def test_never_possible_again(self):
         self.assertEqual(self.said(record(2, 3.2, 3.5), can_again=None), [])
         self.assertEqual(self.said(record(2, 3.2, 3.5), stops=False, stopped_ms=None), [])
+
+
+class Beats(unittest.TestCase):
+    def test_a_clock_that_jumps(self):
+        """As it looks to a program that stands still."""
+        skipped = [0.0]
+        pulse = Pulse(lambda: time.monotonic() + skipped[0])
+        time.sleep(4 * EVERY_S)
+        skipped[0] = 3.0
+        deadline = time.monotonic() + 60
+        while not pulse.stalls and time.monotonic() < deadline:
+            time.sleep(EVERY_S)
+        pulse.stop()
+        self.assertTrue(all(end - begin > LATE_S for begin, end in pulse.stalls))
+        self.assertTrue(any(end - begin > 2.9 for begin, end in pulse.stalls), pulse.stalls)
+
+    def test_overlap(self):
+        stalls = [(5, 6), (1, 3), (2, 4), (2.5, 2.6)]
+        self.assertEqual([stood_still(stalls, *span) for span in ((0, 10), (3.5, 5.5), (4, 5), (6, 9))], [4, 1, 0, 0])
+        self.assertEqual(stood_still([], 0, 10), 0)
 
 
 class Nodes:

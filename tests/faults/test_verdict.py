@@ -64,11 +64,13 @@ class Judged(unittest.TestCase):
         self.world = made_up()
         self.cluster = Answers(self.world)
         self.byzantine, self.expect, self.away, self.patience = [], {"resumed_s": 1.0}, set(), 1
+        self.stalls = []
 
     def judge(self):
         self.cluster.down, self.cluster.audited = set(self.away), {}
         world, scenario = self.world, types.SimpleNamespace(nodes=4, byzantine=self.byzantine, expect=self.expect)
-        return judge(self.cluster, scenario, world.histories, world.journal, world.faults, world.ends, self.patience)
+        return judge(self.cluster, scenario, world.histories, world.journal, world.faults, world.ends, self.patience,
+                     self.stalls)
 
     def passes(self):
         report = self.judge()
@@ -273,6 +275,14 @@ class Judged(unittest.TestCase):
         self.fails("order resumed", "resumed after 1.2")
         self.expect = {}
         self.passes()
+
+    def test_resumed_when_the_machine_did(self):
+        """What the machine stood still itself does not count; what order stood still beside that does."""
+        self.stand_still(1.7)
+        self.stalls = [(3.2, 3.9), (3.1, 3.8), (4.0, 4.2), (9, 12)]     # two processors
+        self.assertIn("the machine stood still for 1.00 s", self.passes()["checks"][5]["said"])
+        self.stalls = [(3.2, 3.9)]
+        self.fails("order resumed", "stood still for 0.70 s of it")
 
     def test_resumed_in_time(self):
         self.stand_still(0.9)

@@ -20,6 +20,7 @@ ENDED_S = 180       # longest wait for a node to end by itself
 EVIDENCE_S = 60     # longest wait for what is provable to be in evidence
 BACK = {"kill", "stop", "end", "wipe", "memory", "damage"}      # faults that end with a start
 CUTS = {"partition", "one_way", "isolate", "shape"}             # faults that end with a heal
+AWAY = (BACK | CUTS | {"pause", "unplug"}) - {"shape"}          # what a node has may come late into the stream
 
 
 class Stage:
@@ -119,7 +120,7 @@ class Stage:
             wait_until(lambda n=node: self.in_step(n), AWAIT_S, f"node {node} is back in step")
             self.check_clock(node)
         self.longest_s = max([self.longest_s] + [self.clock() - fault["at"] for fault in self.faults[self.awaited:]
-                                                 if fault["until"] is not None and fault["kind"] != "shape"])
+                                                 if fault["until"] is not None and fault["kind"] in AWAY])
         self.awaited = len(self.faults)
 
     def in_step(self, node):
@@ -323,7 +324,10 @@ class Stage:
 
     def evidence(self, node):
         """What a node holds in evidence: [{offence, offender, at}]."""
-        done = self.cluster.run("evidence", "--node", self.cluster.url(node))
+        def told():
+            said = self.cluster.run("evidence", "--node", self.cluster.url(node), check=False)
+            return said if said.returncode == 0 else None
+        done = wait_until(told, EVIDENCE_S, f"node {node} tells its evidence")
         return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -106,6 +106,22 @@ class Account(unittest.TestCase):
         stage.perform(Step("start", 0, {"nodes": [2]}))
         self.assertEqual((fault["can_again"], cluster.now), (7.0, 8.0))
 
+    def test_how_long_nodes_were_away(self):
+        """From a fault that took one away until all are back; what was awaited before does not count again."""
+        cluster = Nodes()
+        stage = Stage(cluster, types.SimpleNamespace(byzantine=[]), cluster.clock)
+        stage.in_step = lambda node: True
+        for begin, end, back in ((1, 3, 4), (20, 25, 27), (40, 41, 42)):
+            cluster.now = begin
+            stage.begin("byzantine", "lasts", [3])
+            stage.perform(Step("kill", 0, {"nodes": [1]}))
+            cluster.now = end
+            stage.perform(Step("start", 0, {"nodes": [1]}))
+            stage.end({"byzantine"})
+            cluster.now = back
+            stage.perform(Step("await", 0, {"nodes": "all"}))
+        self.assertEqual(stage.longest_s, 7)
+
     def test_one_of_four_stops_nothing(self):
         cluster = Nodes()
         stage = Stage(cluster, types.SimpleNamespace(byzantine=[]), cluster.clock)

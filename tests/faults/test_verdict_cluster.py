@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -31,6 +32,7 @@ BURST = 40          # timelocked for one moment, through one node: more than a h
 LEAD_S = [2.5, 5, 10, 20]   # before that moment: all of them must be ordered by then
 RESUMED_S = 10.0    # sanitizers on a busy machine
 PATIENCE = 10       # as well
+ANSWERS_S = 150     # longest wait for one portion's
 TRIES = 2           # of each way to doctor ...
 DRAWS = 20          # ... in so many draws; what has no place in a run is tested on a made-up one (test_doctored.py)
 
@@ -53,7 +55,7 @@ class Run:
         done = self.cluster.run("submit", "--node", ",".join(map(self.cluster.url, [node, *others])),
                                 "--rollup", ROLLUP, "--hex", "-", "--wait", *(options or KINDS[kind]),
                                 *([] if kind == "plain" else ["--genesis", self.cluster.genesis]),
-                                stdin="\n".join(s.payload for s in portion) + "\n", check=False)
+                                stdin="\n".join(s.payload for s in portion) + "\n", check=False, timeout=ANSWERS_S)
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         if len(answers) != count:
             raise Failed(f"submit: exit {done.returncode}, {len(answers)} answers: {done.stderr}")
@@ -71,7 +73,7 @@ class Run:
                     if until.is_set():
                         return
                     self.submit(node, kind, PORTIONS[kind])
-            except Failed as failure:
+            except (Failed, subprocess.TimeoutExpired) as failure:
                 self.failure = failure
         return [threading.Thread(target=one, args=[kind]) for kind in KINDS]
 
@@ -86,7 +88,7 @@ class Run:
 
     def histories(self, seconds=60):
         if self.failure:
-            raise self.failure
+            raise Failed(str(self.failure))
         def settled():
             top = max(s.height for s in self.journal)
             return all(reader.failure or (reader.last() >= top and not reader.closed) for reader in self.readers)
@@ -119,7 +121,7 @@ def live(cluster):
     time.sleep(1)
     over.set()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     return run, fault, run.now()
 
 

@@ -43,7 +43,7 @@ struct outcome {
     uint8_t id[32];
     bool has_id, reached, accepted, ordered;
     bool unanswered; /* it was sent, and the answer never came: whoever has it may take it */
-    uint16_t known; /* nodes that had it before, and hold it no more */
+    uint16_t known;  /* nodes that had it before, and hold it no more */
     char reason[SLU_HEX_REASON_BYTES];
     uint64_t work, valid_until_ms, unlock;
     uint32_t bytes; /* of the envelope; 0: not made yet */

@@ -42,7 +42,8 @@ struct forcer {
 struct outcome {
     uint8_t id[32];
     bool has_id, reached, accepted, ordered;
-    uint16_t known; /* nodes that had it before, and hold it no more */
+    bool unanswered; /* it was sent, and the answer never came: whoever has it may take it */
+    uint16_t known;  /* nodes that had it before, and hold it no more */
     char reason[SLU_HEX_REASON_BYTES];
     uint64_t work, valid_until_ms, unlock;
     uint32_t bytes; /* of the envelope; 0: not made yet */
@@ -239,6 +240,7 @@ static enum answer force_once(struct forcer *f, size_t url, const uint8_t *paylo
     request.force = &force;
     struct slu_session *session = slu_takers_session(&f->takers, url);
     if (!session || slu_session_call(session, &request, &reply, ANSWER_MS)) {
+        out->unanswered = out->unanswered || session;
         say_no_answer(out);
         return REFUSED;
     }
@@ -371,6 +373,8 @@ static bool force_one(struct forcer *f, const uint8_t *payload, size_t len, cons
             collect(f, &out, i);
     if (out.accepted)
         out.reason[0] = '\0';
+    else if (out.unanswered) /* whatever the others said */
+        snprintf(out.reason, sizeof out.reason, "connection_lost");
     if (out.accepted && !is_safe(f, &out))
         slu_complain(f->options->command, 0,
                      "%u of %llu receipts: name more nodes, or ask again later", out.receipts.count,

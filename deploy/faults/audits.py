@@ -24,29 +24,34 @@ def audit(cluster, *options, code=HELD):
 
 
 def audit_node(cluster, node, others, wanted):
-    """{rule: line} of one node's data, with the others' shares. Each rule of `wanted` must have had something to
-    check."""
+    """{rule: line} of one node's data, with the others' shares. Each rule of `wanted` must have met something, be it
+    that this node has no record of it: one that was away has no reports of the heights that it caught up with."""
     dirs = [cluster.data_dir(node)] + [cluster.data_dir(other) for other in others if other != node]
     lines = audit(cluster, "--data", ",".join(map(str, dirs)))
-    empty = [rule for rule in RULES if rule in wanted and not lines[rule]["checked"]]
+    empty = [rule for rule in RULES if rule in wanted and not lines[rule]["checked"] + lines[rule]["unchecked"]]
     if empty:
         raise Failed(f"it had nothing to check of {', '.join(empty)}: {lines}")
     return lines
 
 
 def audit_nodes(cluster, nodes, wanted=RULES):
-    """Of each node {rule: line}, or what is wrong as a Failed; as many at once as there are processors."""
+    """Of each node {rule: line}, or what is wrong as a Failed; as many at once as there are processors. Each rule of
+    `wanted` must have been checked at one of them at least."""
     def one(node):
         try:
             return audit_node(cluster, node, nodes, wanted)
         except Failed as failure:
             return failure
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as workers:
-        return dict(zip(nodes, workers.map(one, nodes)))
+        found = dict(zip(nodes, workers.map(one, nodes)))
+    if any(isinstance(lines, Failed) for lines in found.values()):
+        return found
+    unseen = [rule for rule in RULES if rule in wanted and not any(lines[rule]["checked"] for lines in found.values())]
+    return dict.fromkeys(nodes, Failed(f"no node could check {', '.join(unseen)}")) if unseen else found
 
 
 def audit_all(cluster, idle=()):
-    """Every node's data. Each rule but those in `idle` must have had something to check."""
+    """Every node's data. Each rule but those in `idle` must have had something to check, as audit_nodes has it."""
     found = audit_nodes(cluster, range(cluster.nodes), [rule for rule in RULES if rule not in idle])
     for node, lines in found.items():
         if isinstance(lines, Failed):

@@ -117,24 +117,32 @@ def check_forced(forced, entries):
     return faults
 
 
-def check_at_once(params, nodes, history, forced, places):
-    """What f+1 nodes held was queued at once: by the time that a hold needs to all (asked for after Δ, sent again
-    after `resend_ms`), in the next block whose reports are not made yet. `forced`: Submissions that no
-    fault's begin or end disturbed; `places`: {id: what a node says}. Returns faults and how many were looked at."""
-    faults, looked_at, times = [], 0, [record["time_ms"] for record in history]
-    grace_ms, needed = 4 * params["delta_ms"] + params["resend_ms"], (nodes - 1) // 3 + 1
+def check_at_once(params, nodes, history, forced, places, patience=1):
+    """What f+1 nodes held was queued at once. `forced`: Submissions that no fault disturbed; `places`: {id: what a
+    node says}; `patience`: times that a hold may take. Returns faults and how many were looked at."""
+    faults, looked_at = [], 0
     for s in forced:
-        held = sorted({receipt["node"]: receipt["time_ms"] for receipt in s.receipts}.values())
-        queued_at = places.get(s.id, {}).get("queued_at")
-        if not queued_at or len(held) < needed:
+        queued_at, last = places.get(s.id, {}).get("queued_at"), at_once(params, nodes, history, s, patience)
+        if not queued_at or last is None:
             continue
         looked_at += 1
-        next_one = bisect.bisect_left(times, held[needed - 1] + grace_ms)
-        last = history[min(next_one, len(history) - 1)]["height"] + HEIGHTS_UNDER_WAY
         if queued_at > last:
-            faults.append(f"{s.id} was held by {needed} nodes at {held[needed - 1]} ms, and queued at height "
-                          f"{queued_at}, not up to {last}")
+            faults.append(f"{s.id} was held by f+1 nodes, {s.receipts}, and queued at height {queued_at}, not up to "
+                          f"{last}")
     return faults, looked_at
+
+
+def at_once(params, nodes, history, s, patience=1):
+    """The height up to which a Submission must be queued, by its receipts: that of the time that a hold needs to all
+    (asked for after Δ, sent again after `resend_ms`), and the next block whose reports are not made yet. None: they are
+    not f+1."""
+    needed = (nodes - 1) // 3 + 1
+    held = sorted({receipt["node"]: receipt["time_ms"] for receipt in s.receipts}.values())
+    if len(held) < needed:
+        return None
+    grace_ms = patience * (4 * params["delta_ms"] + params["resend_ms"])
+    next_one = bisect.bisect_left(history, held[needed - 1] + grace_ms, key=lambda record: record["time_ms"])
+    return history[min(next_one, len(history) - 1)]["height"] + HEIGHTS_UNDER_WAY
 
 
 def check_heights(cluster, nodes, top, rollup=0):

@@ -27,6 +27,7 @@ class Recovery:
     said: str               # why not, or when
     failed: bool = False    # order never came back
     unknown: bool = False   # it could have been measured with more load, or a longer run
+    since: float = 0        # when what was measured began
 
 
 class Arrivals:
@@ -105,7 +106,7 @@ class Run:
 
     def view(self, hit):
         """Arrivals of heights that carry something, at readers of nodes that are not hit; what waited for them; and
-        what was sent behind the last of them and never ordered, [sent]."""
+        what was sent behind the last of them and never ordered, [sent] (what got no answer may never have been heard)."""
         key = frozenset(hit)
         if key not in self.views:
             spared = [history for node, history in self.histories.items() if node not in key]
@@ -113,7 +114,8 @@ class Run:
             theirs = [(s, height) for s, height in self.submitted if not spared or s.node not in key]
             last = arrivals.times[-1] if arrivals.times else -NEVER
             self.views[key] = (arrivals, Waiting([(height, s.sent) for s, height in theirs if height]),
-                               sorted(s.sent for s, height in theirs if not height and s.sent > last))
+                               sorted(s.sent for s, height in theirs
+                                      if not height and s.sent > last and s.status != "lost"))
         return self.views[key]
 
     def baseline(self):
@@ -159,7 +161,7 @@ class Run:
                 return Recovery(None, f"what was sent from {lost[0]:.1f} s on was never ordered", failed=True)
         if longest is None:
             return Recovery(None, "nothing waited for order at a node that is not hit", unknown=True)
-        return Recovery(round(longest, 3), f"from {since_when:.2f} s on")
+        return Recovery(round(longest, 3), f"from {since_when:.2f} s on", since=since_when)
 
     def silence(self, begin, cut, lost):
         """Nothing that was submitted was ordered any more."""

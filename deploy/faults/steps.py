@@ -4,20 +4,23 @@ import datetime
 import itertools
 import json
 import re
+import time
 
 import damage
 from cluster import Failed, wait_until
 from hostile import Hostile
 from plan import ALL, LEADER, SAME
 
-AWAIT_S = 60        # longest wait for a node to be back in step
+AWAIT_S = 120       # longest wait for a node to be back in step
 CLOCK_S = 300       # how old the last word of a log may be, that tells what its node takes for the time
-HARMED = 20         # connections that a hostile client must at least have made
+HARMED = 20         # connections that a hostile client must at least make ...
+HARMED_S = 60       # ... by then
 IN_STEP = 8         # heights behind the others at most
-ENDED_S = 60        # longest wait for a node to end by itself
-EVIDENCE_S = 30     # longest wait for what is provable to be in evidence
+ENDED_S = 180       # longest wait for a node to end by itself
+EVIDENCE_S = 60     # longest wait for what is provable to be in evidence
 BACK = {"kill", "stop", "end", "wipe", "memory", "damage"}      # faults that end with a start
 CUTS = {"partition", "one_way", "isolate", "shape"}             # faults that end with a heal
+AWAY = (BACK | CUTS | {"pause", "unplug"}) - {"shape"}          # what a node has may come late into the stream
 
 
 class Stage:
@@ -30,12 +33,14 @@ class Stage:
         self.now = ""       # what is done at this moment, for the table
         self.named = []     # the nodes of the last step that named some
         self.offsets = {}   # {node: s}, of wrong clocks
+        self.awaited = 0    # faults that an await is behind
+        self.longest_s = 0  # from a fault on until all that were awaited were back in step
 
     # ---- the account ----
 
     def begin(self, kind, what, nodes):
         self.faults.append({"at": self.clock(), "until": None, "what": what, "kind": kind, "nodes": sorted(nodes),
-                            "stops": False, "can_again": None})
+                            "stops": False, "stopped_ms": None, "can_again": None})
 
     def end(self, kinds, nodes=None):
         for fault in self.faults:
@@ -58,16 +63,16 @@ class Stage:
         self.now = str(step)
         if step.do != "ended":
             self.check_alive()
-        count, could = len(self.faults), self.quorum_meets()
+        count, could, begun = len(self.faults), self.quorum_meets(), self.clock()
         getattr(self, f"do_{step.do}")(**{name + "_" if name == "from" else name: value for name, value in args.items()})
         can = self.quorum_meets()
         if could and not can:
             for fault in self.faults[count:]:
-                fault["stops"] = True
-        if can:
+                fault.update(stops=True, stopped_ms=1000 * time.time())     # by now, and on the nodes' own clock
+        if can:     # while the step is done already, not when this program gets its turn again
             for fault in self.faults:
                 if fault["stops"] and fault["can_again"] is None:
-                    fault["can_again"] = self.clock()
+                    fault["can_again"] = begun
 
     def resolve(self, nodes):
         return ([self.leader()] if nodes == LEADER else self.named if nodes == SAME
@@ -114,16 +119,19 @@ class Stage:
                 raise Failed(f"node {node} cannot be awaited: it is not there")
             wait_until(lambda n=node: self.in_step(n), AWAIT_S, f"node {node} is back in step")
             self.check_clock(node)
+        self.longest_s = max([self.longest_s] + [self.clock() - fault["at"] for fault in self.faults[self.awaited:]
+                                                 if fault["until"] is not None and fault["kind"] in AWAY])
+        self.awaited = len(self.faults)
 
     def in_step(self, node):
         self.check_alive()
-        try:
-            said = {each: self.cluster.metrics(each, timeout=1) for each in self.well()}
+        everyone = [each for each in self.well() if each != node]
+        try:    # itself last: while one asks, the others go on
+            said = {each: self.cluster.metrics(each, timeout=1) for each in [*everyone, node]}
         except OSError:
             return False
         mine = said[node]
-        others = [each for each in self.well() if each != node and (node, each) not in self.apart
-                  and (each, node) not in self.apart]
+        others = [each for each in everyone if (node, each) not in self.apart and (each, node) not in self.apart]
         if any(mine[f'sluice_peer_connected{{peer="{each}"}}'] != 1 for each in others):
             return False
         return (mine["sluice_ordering"] == 1 and mine["sluice_rejoining"] == 0
@@ -186,8 +194,16 @@ class Stage:
             path.write_text("".join([path.read_text().split("[byzantine]")[0], *deviates]))
             self.cluster.stop(node)
             self.cluster.spawn(node)
+            wait_until(lambda n=node: self.answers(n), AWAIT_S, f"node {node} answers")
         if behaviour != "none":
             self.begin("byzantine", f"node {words(nodes)}: {behaviour.replace('_', ' ')}", nodes)
+
+    def answers(self, node):
+        self.check_alive()
+        try:
+            return self.cluster.metrics(node, timeout=1)
+        except OSError:
+            return None
 
     # ---- links ----
 
@@ -221,6 +237,7 @@ class Stage:
         self.links.shape(delay_ms, jitter_ms, loss)
         if delay_ms or jitter_ms or loss:
             self.begin("shape", f"{delay_ms} ms ± {jitter_ms}, {loss} % lost", range(self.cluster.nodes))
+            self.faults[-1]["beyond_delta"] = loss > 0 or delay_ms + jitter_ms > self.cluster.parameters()["delta_ms"]
 
     def do_regions(self):
         self.links.regions()
@@ -289,10 +306,12 @@ class Stage:
                           for node in nodes]
 
     def do_calm(self):
+        for hostile in self.hostiles:
+            wait_until(lambda h=hostile: not h.is_alive() or h.counts["connections"] + h.counts["handshakes"] >= HARMED,
+                       HARMED_S, f"hostile clients harm somebody, {HARMED} times")
         hostiles, self.hostiles = self.hostiles, []
-        for counts in [hostile.stop() for hostile in hostiles]:
-            if counts.get("connections", 0) + counts.get("handshakes", 0) < HARMED:
-                raise Failed(f"a hostile client harmed nobody: {counts}")
+        for hostile in hostiles:
+            hostile.stop()
         self.end({"hostile"})
 
     # ---- evidence ----
@@ -305,7 +324,10 @@ class Stage:
 
     def evidence(self, node):
         """What a node holds in evidence: [{offence, offender, at}]."""
-        done = self.cluster.run("evidence", "--node", self.cluster.url(node))
+        def told():
+            said = self.cluster.run("evidence", "--node", self.cluster.url(node), check=False)
+            return said if said.returncode == 0 else None
+        done = wait_until(told, EVIDENCE_S, f"node {node} tells its evidence")
         return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -18,7 +18,8 @@ SIZES = [40, 120, 250, 1000]    # bytes of a payload, beside its serial number
 RESPITE_S = 0.3                 # between the end of a client and its next start
 TIMELOCK_S = 2                  # how long what is timelocked stays closed
 VALID_S = 25                    # a client gives up on what is not ordered by then; below the dedup window
-ANSWERS_S = 60                  # longest wait for the last answers
+ANSWERS_S = 120                 # longest wait for the last answers
+FORCED_WAITING = 5              # forced ones without an answer, at most: they go one after the other, the last in time
 STALL = ["--stall-ms", 1000]    # so soon a client leaves a node that hangs
 KINDS = {                       # options of `sluice submit`
     "plain": STALL, "sealed": ["--sealed", *STALL], "timelocked": ["--sealed", "--unlock-in", TIMELOCK_S, *STALL],
@@ -75,6 +76,8 @@ class Client(threading.Thread):
         try:
             while process.poll() is None and not self.stopping.wait(max(0, due - time.monotonic())):
                 due = max(due + 1 / self.per_s, time.monotonic() - 1)     # what stood still is not made up for
+                if self.kind == "forced" and len(self.waiting) >= FORCED_WAITING:
+                    continue
                 submission = Submission(ROLLUP, payload(next(self.serial), self.sizes), kind=self.kind, sent=self.clock())
                 self.journal.append(submission)
                 self.waiting.append(submission)
@@ -152,6 +155,14 @@ class Traffic:
         target = self.seen()[0] + more
         wait_until(lambda: self.seen()[0] >= target, seconds, f"{more} more transactions ordered")
         self.raise_failure()
+
+    def wait_flow(self, since, seconds):
+        """Until something of every kind is ordered, and plain ones that were sent later than `since`."""
+        def flows():
+            self.raise_failure()
+            there = {s.kind for s in self.journal() if s.outcome == "ordered" and (s.kind != "plain" or s.sent > since)}
+            return {client.kind for client in self.clients} <= there
+        wait_until(flows, seconds, f"something of every kind is ordered, and plain ones sent after {since:.1f} s")
 
     def finish(self, seconds):
         """Ends the clients, finds out what became of everything accepted, and reads up to one height at all readers.

@@ -8,6 +8,7 @@ from audits import audit_nodes, counts as audit_counts
 from checker import OPENINGS, check_heights_follow, check_journal, check_once, compare
 from cluster import Failed
 from openings_check import Parts, check_openings
+from pulse import stood_still
 from queue_check import check_at_once, check_forced, compare_places, forced_of, places_of
 from recovery import Run
 
@@ -39,18 +40,19 @@ class Verdict:
         return {"checks": self.checks, "failures": failures, **more}
 
 
-def judge(cluster, scenario, histories, journal, faults, ends):
+def judge(cluster, scenario, histories, journal, faults, ends, patience=1, stalls=()):
     """The scenario's "checks", "failures", "counts" and "resumed"; each fault gets its "resumed_after" (s, or None).
     `cluster`: its nodes run, and are stopped here. `scenario`: `nodes`, `byzantine` and `expect` of it count. `ends`:
-    when the last step was over. Times in s on the clock of `record["at"]`, `sent` and the faults."""
+    when the last step was over. `patience`: times that a message may take, on a machine that does other things; `stalls`:
+    when that stood still. Times in s on the clock of `record["at"]`, `sent` and the faults."""
     verdict, params = Verdict(), cluster.parameters()
     longest = max(histories.values(), key=len, default=[])
     honest = [node for node in range(scenario.nodes) if node not in scenario.byzantine]
     judge_stream(verdict, histories, params, scenario.nodes)
     judge_accepted(verdict, longest, journal, faults, params)
     judge_forced(verdict, longest, journal, faults, params, scenario.nodes,
-                 lambda ids: {node: places_of(cluster, node, ids) for node in honest if cluster.alive(node)})
-    resumed = judge_recovery(verdict, histories, journal, faults, ends, scenario.expect.get("resumed_s"))
+                 lambda ids: {node: places_of(cluster, node, ids) for node in honest if cluster.alive(node)}, patience)
+    resumed = judge_recovery(verdict, histories, journal, faults, ends, scenario.expect.get("resumed_s"), stalls)
     judge_data(verdict, cluster, [node for node in honest if is_whole(node, faults)], wanted_rules(journal))
     return verdict.report(counts=counts(longest, journal), resumed=resumed)
 
@@ -121,7 +123,7 @@ def counts(history, journal):
 
 # ---- forced entries ----
 
-def judge_forced(verdict, history, journal, faults, params, nodes, ask):
+def judge_forced(verdict, history, journal, faults, params, nodes, ask, patience=1):
     """Each at the height that docs/PROTOCOL.md clause 6.5 gives, and queued at once. `ask(ids)`: {node: {id: what it
     says}}."""
     forced = [s for s in journal if s.kind == "forced"]
@@ -134,7 +136,7 @@ def judge_forced(verdict, history, journal, faults, params, nodes, ask):
                 raise Failed("no node is there to say where they were queued")
             wrong += compare_places(params, entries, told)
             late, looked_at = check_at_once(params, nodes, history, [s for s in forced if is_calm(s, faults)],
-                                            next(iter(told.values())))
+                                            next(iter(told.values())), patience)
             wrong += late
         except Failed as failure:
             wrong.append(str(failure))
@@ -143,16 +145,18 @@ def judge_forced(verdict, history, journal, faults, params, nodes, ask):
 
 
 def is_calm(s, faults):
-    """Whether no fault began or ended while it was under way."""
+    """Whether no fault began or ended while it was under way, and no links were worse than the genesis has them."""
     return not any(at is not None and s.sent - DISTURBED_S < at < s.answered
-                   for fault in faults for at in (fault["at"], fault.get("until"), fault.get("can_again")))
+                   for fault in faults for at in (fault["at"], fault.get("until"), fault.get("can_again"))
+                   ) and not any(fault.get("beyond_delta") and fault["at"] < s.answered
+                                 and (fault["until"] is None or fault["until"] > s.sent) for fault in faults)
 
 
 # ---- recovery ----
 
-def judge_recovery(verdict, histories, journal, faults, ends, resumed_s):
+def judge_recovery(verdict, histories, journal, faults, ends, resumed_s, stalls=()):
     """Sets "resumed_after" of each fault. Returns "resumed" of the report."""
-    run, wrong, measured = Run(histories, journal, faults, ends), [], []
+    run, wrong, measured, machine_s = Run(histories, journal, faults, ends), [], [], 0
     for fault in faults:
         recovery = run.recovery(fault)
         fault["resumed_after"] = recovery.after
@@ -162,11 +166,17 @@ def judge_recovery(verdict, histories, journal, faults, ends, resumed_s):
         if recovery.failed or (resumed_s is not None and recovery.unknown):
             wrong.append(f"{where}: {recovery.said}")
         elif resumed_s is not None and recovery.after is not None and recovery.after > resumed_s:
-            wrong.append(f"{where}: resumed after {recovery.after:.2f} s, not within {resumed_s} s ({recovery.said})")
+            still_s = stood_still(stalls, recovery.since, recovery.since + recovery.after)
+            machine_s += still_s
+            if recovery.after - still_s > resumed_s:
+                wrong.append(f"{where}: resumed after {recovery.after:.2f} s, not within {resumed_s} s ({recovery.said}; "
+                             f"the machine stood still for {still_s:.2f} s of it)")
     before = run.baseline()
     said = f"{len(measured)} of {len(faults)} faults measured"
     if measured:
         said += f", median {statistics.median(measured):.2f} s, worst {max(measured):.2f} s"
+    if machine_s:
+        said += f"; the machine stood still for {machine_s:.2f} s of what was longer than it may be"
     verdict.add("order resumed", wrong, said + (f"; without faults {before:.2f} s" if before is not None else ""))
     return {"median": round(statistics.median(measured), 3), "worst": max(measured)} if measured else None
 

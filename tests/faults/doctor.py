@@ -2,11 +2,11 @@
 a place that it draws, as consistently as a perfect liar would; it returns False where the world has no such place. The
 words after its name are what the verdict must say."""
 from checker import OPENINGS
+from queue_check import at_once
 
 WAYS = {}   # {name: (function(world, random), words)}
-LATE_HEIGHTS = 45
 SEVERAL = 3
-STANDSTILL_S = 2    # more than may be
+STANDSTILL_S = 20   # more than may be, and than it takes until something waits
 
 
 def says(*words):
@@ -257,19 +257,18 @@ def forced_through_a_lane(world, random):
 @says("and queued at height")
 def forced_queued_late(world, random):
     """All as the clause wants it, but for that f+1 nodes held it long before it was queued: later than the rest."""
-    last = {s.id for s in world.journal if s.kind == "forced" and s.receipts}
-    place = draw(world, random, lambda record, entry: is_forced(record, entry) and entry["id"] in last)
     history = first_history(world)
+    until = {s.id: at_once(world.params, world.nodes, history, s, world.patience)
+             for s in world.journal if s.kind == "forced"}
+    place = draw(world, random, lambda record, entry: is_forced(record, entry) and until.get(entry["id"]) is not None)
     if not place:
         return False
     id, to = history[place[0]]["entries"][place[1]]["id"], len(history) - 1
-    if to - place[0] < LATE_HEIGHTS // 3:
-        return False
     others = [e["id"] for record in history[place[0] + 1:] for e in record["entries"] if e.get("forced")]
     if others:      # it comes behind them all, so that nothing else is wrong
         behind = max(i for i, record in enumerate(history) for e in record["entries"] if e["id"] == others[-1])
         to = max(to, behind + 1)
-    if to >= len(history):
+    if to >= len(history) or history[to]["height"] - world.params["forced_delay"] <= until[id]:
         return False
     world.everywhere(lambda history: move(history, place, to))
     for of in world.told.values():
@@ -323,8 +322,13 @@ def draw_on_time(world, random, wanted, margin=0):
     return draw(world, random, on_time, margin)
 
 
+def is_locked_and_opened_later(record, entry):
+    """Not one that waited for room, and might have had some sooner."""
+    return is_opened_later(record, entry) and entry["unlock"]
+
+
 def shift_opening(world, random, by):
-    place = draw_on_time(world, random, is_opened_later, SEVERAL)
+    place = draw_on_time(world, random, is_locked_and_opened_later, SEVERAL)
     if not place:
         return False
     history = first_history(world)

@@ -142,8 +142,8 @@ class Clocks(unittest.TestCase):
 
 class Clients(unittest.TestCase):
     def test_each_kind_comes_and_ends(self):
-        with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
-            for kind in KINDS:
+        for kind in KINDS:
+            with socket.create_server(("127.0.0.1", 0), backlog=128) as server:     # with connections of this one only
                 hostile = Hostile(kind, [server.getsockname()], rate=50, held=10, seconds=60, seed=1)
                 server.settimeout(20)
                 server.accept()[0].close()

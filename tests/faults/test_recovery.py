@@ -225,6 +225,17 @@ class Recovered(unittest.TestCase):
             s.status, s.outcome = "refused", ""
         self.assertFalse(self.recoveries(kill(3.05))[0].failed)
 
+    def test_unheard_ones_wait_for_nothing(self):
+        """Of the last that a client sent before it left a node that stood still."""
+        last = self.journal[-1]
+        for s in (last, self.journal[-2]):
+            s.sent, self.entries[s.height] = 9.95, []
+        self.arrivals = {node: {h: min(at, 9.7) for h, at in a.items()} for node, a in self.arrivals.items()}
+        self.assertTrue(self.recoveries(kill(3.05))[0].failed)
+        for s in self.journal[-2:]:
+            s.status, s.outcome = "lost", ""
+        self.assertFalse(self.recoveries(kill(3.05))[0].failed)
+
     def test_at_the_end(self):
         self.delay(9.85, 1.0)
         self.near(self.after(kill(9.9)), [1.0])

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """sluice-relay between two ends of a connection: what it carries, what it does to it when told to, and what it takes.
+A machine that stands still for a while makes everything later and nothing sooner: that something comes soon is shown by
+the fastest of some.
 Usage: test_relay.py --bin DIR"""
 import argparse
 import os
@@ -8,7 +10,6 @@ import random
 import select
 import signal
 import socket
-import statistics
 import struct
 import subprocess
 import sys
@@ -20,12 +21,15 @@ from cluster import Failed
 from links import Links, every_pair
 from processes import ENVIRONMENT, free_base_port
 
-SOON_S = 0.2        # within which what can pass has passed
-LATE_S = 10         # within which what must come has come
+SOON_S = 0.2        # for so long is looked whether what must not come comes
+LATE_S = 30         # within which what must come has come
+TRIES = 8           # of which the fastest counts
 HELD_MAX = 4 << 20  # RELAY_WINDOW_BYTES_MAX
 KERNEL_MAX = 12 << 20   # what the sender's and the relay's sockets hold beside it
 RESIDENT_MAX = 16 << 20     # growth by a full lane
 RATE_MIN = 50e6     # bytes a second, plainly
+RATE_PIECE = HELD_MAX + KERNEL_MAX  # bytes of which the rate is taken: more than may lie ready
+TIMER_S = 0.2       # what is lost comes later by that, at least
 program = None
 
 
@@ -96,6 +100,33 @@ class Case(unittest.TestCase):
     def connect(self):
         return self.dial(), self.accept()
 
+    def fill(self, near):
+        """Sends until the lane is full and all sockets before it; returns what was sent."""
+        near.setblocking(False)
+        data, deadline = random.Random(9).randbytes(HELD_MAX + 2 * KERNEL_MAX), time.monotonic() + LATE_S
+        sent = 0
+        while sent < len(data):
+            if writable(near):
+                sent += near.send(data[sent:sent + (1 << 16)])
+            elif self.links.show()[0, 1]["held"] == HELD_MAX:
+                break
+            self.assertLess(time.monotonic(), deadline)
+        return data[:sent]
+
+    def has_connections(self, count):
+        """Soon, as the relay sees it."""
+        deadline = time.monotonic() + LATE_S
+        while self.links.show()[0, 1]["connections"] != count:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
+    def soon(self, seconds, measure):
+        """The fastest of some tries takes less than that."""
+        took = []
+        while not took or min(took) >= seconds:
+            self.assertLess(len(took), TRIES, took)
+            took.append(measure())
+
     def took(self, source, target):
         """Seconds of a byte's way."""
         started = time.monotonic()
@@ -154,84 +185,107 @@ class Carries(Case):
 
     def test_throughput(self):
         near, far = self.connect()
-        count = 64 << 20
-        started = time.monotonic()
-        sending(near, bytes(count))
-        self.assertEqual(len(receive(far, count)), count)
-        rate = count / (time.monotonic() - started)
-        print(f"{rate / 1e6:.0f} MB/s", flush=True)
-        self.assertGreater(rate, RATE_MIN)
+        rates = []
+        sending(near, bytes(TRIES * RATE_PIECE))
+        for _ in range(TRIES):
+            started = time.monotonic()
+            self.assertEqual(len(receive(far, RATE_PIECE)), RATE_PIECE)
+            rates.append(RATE_PIECE / (time.monotonic() - started))
+        print(f"{min(rates) / 1e6:.0f} to {max(rates) / 1e6:.0f} MB/s", flush=True)
+        self.assertGreater(max(rates), RATE_MIN)
 
     def test_idle(self):
         """It does not turn while nothing comes, whatever is held: full lanes, ends behind them, dialers that wait."""
         full, far = self.connect()
         ended, far_too = self.connect()
         self.links.one_way(0, 1)
-        full.setblocking(False)
-        while writable(full):
-            full.send(bytes(1 << 16))
+        self.fill(full)
         ended.sendall(bytes(HELD_MAX + (1 << 16)))      # its end is in the relay's socket, which it does not read
         for end in (full, ended):
             end.shutdown(socket.SHUT_WR)
         for end in (far, far_too):
             end.close()
         self.dial().sendall(b"x")
-        time.sleep(SOON_S)
-        before = self.processor_s()
-        time.sleep(1)
-        self.assertLess(self.processor_s() - before, 0.05)
+        took, deadline = 1.0, time.monotonic() + LATE_S
+        while took >= 0.05:     # until it has done what there was to do
+            self.assertLess(time.monotonic(), deadline, took)
+            before = self.processor_s()
+            time.sleep(1)
+            took = self.processor_s() - before
 
 
 class Slow(Case):
     def test_delay(self):
         near, far = self.connect()
         self.links.command("link 0 1 delay_ms=60")
-        there = [self.took(near, far) for _ in range(8)]
-        back = [self.took(far, near) for _ in range(8)]
+        there = [self.took(near, far) for _ in range(TRIES)]
+        back = [self.took(far, near) for _ in range(TRIES)]
         self.assertGreaterEqual(min(there), 0.06)
-        self.assertLess(statistics.median(there), 0.1)
-        self.assertLess(statistics.median(back), 0.04)
+        self.assertLess(min(there), 0.1)
+        self.assertLess(min(back), 0.04)
 
     def test_delay_is_no_queue(self):
         """What is sent meanwhile is under way meanwhile."""
         near, far = self.connect()
         self.links.shape(delay_ms=100)
-        started = time.monotonic()
-        for _ in range(20):
-            near.sendall(b"x")
-            time.sleep(0.005)
-        self.assertEqual(len(receive(far, 20)), 20)
-        self.assertLess(time.monotonic() - started, 1)
+
+        def twenty():
+            started = time.monotonic()
+            for _ in range(20):
+                near.sendall(b"x")
+                time.sleep(0.005)
+            self.assertEqual(len(receive(far, 20)), 20)
+            return time.monotonic() - started
+        self.soon(1, twenty)
 
     def test_jitter(self):
         near, far = self.connect()
         self.links.shape(delay_ms=10, jitter_ms=40)
-        took = [self.took(near, far) for _ in range(25)]
-        self.assertGreaterEqual(min(took), 0.01)
-        self.assertGreater(max(took) - min(took), 0.02)
-        self.assertLess(statistics.median(took), 0.06)
+        took = sorted(self.took(near, far) for _ in range(25))
+        self.assertGreaterEqual(took[0], 0.01)
+        self.assertGreater(took[-1] - took[0], 0.02)
+        self.assertLess(took[6], 0.06)
 
     def test_loss(self):
         """Lone segments that are lost come by the timer; the same seed loses the same ones."""
-        late = []
+        lost = []
         for _ in range(2):
             near, far = self.connect()
-            self.links.shape(delay_ms=5, loss=30)
-            late.append([self.took(near, far) > 0.2 for _ in range(12)])
+            self.links.shape(delay_ms=5)
+            self.links.command("link 0 1 loss=30")
+            lost.append([self.is_lost(near, far) for _ in range(12)])
             self.links.close()
             self.server.close()
             self.setUp()
-        self.assertEqual(late[0], late[1])
-        self.assertTrue(1 <= sum(late[0]) <= 9, late[0])
+        self.assertTrue(all(a == b for a, b in zip(*lost) if None not in (a, b)), lost)
+        self.assertTrue({True, False} <= {*lost[0], *lost[1]}, lost)
+
+    def is_lost(self, near, far):
+        """Whether a byte has not come when others have, that went back behind it and take as long. None: that took so
+        long that a lost one may have come, too."""
+        started = time.monotonic()
+        near.sendall(b"x")
+        for _ in range(2):
+            self.took(far, near)
+        comes = readable(far, 0)
+        in_time = time.monotonic() - started < TIMER_S
+        self.assertEqual(far.recv(2), b"x")
+        if not comes:
+            self.assertGreaterEqual(time.monotonic() - started, TIMER_S)
+        return not comes if in_time or not comes else None
 
     def test_rate(self):
         near, far = self.connect()
         self.links.shape(rate=1_000_000)
-        started = time.monotonic()
-        sending(near, bytes(600_000))
-        self.assertEqual(len(receive(far, 600_000)), 600_000)
-        took = time.monotonic() - started
-        self.assertTrue(0.58 < took < 1.5, took)
+
+        def some():
+            started = time.monotonic()
+            sending(near, bytes(600_000))
+            self.assertEqual(len(receive(far, 600_000)), 600_000)
+            took = time.monotonic() - started
+            self.assertGreater(took, 0.58)
+            return took
+        self.soon(1.5, some)
 
 
 class Cut(Case):
@@ -241,7 +295,7 @@ class Cut(Case):
         data = random.Random(5).randbytes(1 << 20)
         sending(near, data)
         self.assertFalse(readable(far))
-        self.assertLess(self.took(far, near), SOON_S)      # the other direction lives
+        self.took(far, near)        # the other direction lives
         self.assertEqual(self.links.show()[0, 1]["state"], "cut")
         self.assertEqual(self.links.show()[1, 0]["state"], "open")
         self.links.heal()
@@ -251,24 +305,23 @@ class Cut(Case):
         near, far = self.connect()
         before = self.status("VmRSS")
         self.links.one_way(0, 1)
-        near.setblocking(False)
-        data, sent = random.Random(9).randbytes(64 << 20), 0
-        while writable(near) and sent < len(data):
-            sent += near.send(data[sent:sent + (1 << 16)])
-        self.assertGreater(sent, HELD_MAX)
-        self.assertLess(sent, HELD_MAX + KERNEL_MAX)
+        sent = self.fill(near)
+        self.assertGreater(len(sent), HELD_MAX)
+        self.assertLess(len(sent), HELD_MAX + KERNEL_MAX)
         self.assertEqual(self.links.show()[0, 1]["held"], HELD_MAX)
         self.assertLess(self.status("VmRSS") - before, RESIDENT_MAX)
         self.links.heal()
-        self.assertTrue(receive(far, sent) == data[:sent])
+        self.assertTrue(receive(far, len(sent)) == sent)
 
     def test_new_connections(self):
         """Are taken, and reach the other node once healed, if their dialer is still there."""
         self.links.one_way(0, 1)
         gone, stays = self.dial(), self.dial()
         gone.sendall(b"gone")
-        gone.close()
         stays.sendall(b"here")
+        self.has_connections(2)
+        gone.close()
+        self.has_connections(1)
         self.assertFalse(readable(self.server))
         self.links.heal()
         self.assertEqual(receive(self.accept(), 4), b"here")
@@ -307,7 +360,7 @@ class Ends(Case):
         near, far = self.connect()
         near.shutdown(socket.SHUT_WR)
         self.assertEqual(far.recv(1), b"")
-        self.assertLess(self.took(far, near), SOON_S)
+        self.took(far, near)
         far.close()
         self.assertEqual(near.recv(1), b"")
         self.gone()
@@ -326,7 +379,8 @@ class Ends(Case):
         near.close()
         self.assertEqual(far.recv(1), b"")
         with self.assertRaises((ConnectionResetError, BrokenPipeError)):
-            for _ in range(100):
+            deadline = time.monotonic() + LATE_S
+            while time.monotonic() < deadline:
                 far.sendall(b"x")
                 time.sleep(0.02)
         self.gone()
@@ -341,20 +395,20 @@ class Ends(Case):
 
     def test_target_is_down(self):
         self.server.close()
-        started = time.monotonic()
-        with self.assertRaises(ConnectionResetError):
-            self.dial().recv(1)
-        self.assertLess(time.monotonic() - started, 1)
+
+        def refused():
+            started = time.monotonic()
+            with self.assertRaises(ConnectionResetError):
+                self.dial().recv(1)
+            return time.monotonic() - started
+        self.soon(1, refused)
         self.gone()
         self.server = self.listen()
         self.took(*self.connect())
 
     def gone(self):
         """The relay keeps nothing of a connection that has ended on both sides."""
-        deadline = time.monotonic() + LATE_S
-        while self.links.show()[0, 1]["connections"] > 0:
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
+        self.has_connections(0)
 
 
 REFUSED = ["", "nonsense", "link", "link 0", "link 0 2 loss=1", "link 0 0", "link 1 1 loss=1", "link -1 1 loss=1",
@@ -430,15 +484,21 @@ class Control(Case):
 
 class Program(Case):
     def test_ends_at_once(self):
-        near, far = self.connect()
-        self.links.one_way(0, 1)
-        near.sendall(b"x")
-        started = time.monotonic()
-        self.links.process.send_signal(signal.SIGTERM)
-        self.assertEqual(self.links.process.wait(LATE_S), 0)
-        self.assertLess(time.monotonic() - started, 1)
-        with self.assertRaises(ConnectionResetError):
-            near.recv(1)
+        def ends():
+            near, _ = self.connect()
+            self.links.one_way(0, 1)
+            near.sendall(b"x")
+            started = time.monotonic()
+            self.links.process.send_signal(signal.SIGTERM)
+            self.assertEqual(self.links.process.wait(LATE_S), 0)
+            took = time.monotonic() - started
+            with self.assertRaises(ConnectionResetError):
+                near.recv(1)
+            self.links.close()
+            self.server.close()
+            self.setUp()
+            return took
+        self.soon(1, ends)
 
     def test_bad_arguments(self):
         listen, control = ["--listen", "127.0.0.1"], ["--control", f"127.0.0.1:{self.base}"]

@@ -22,6 +22,7 @@ class Answers:
     def __init__(self, world):
         self.world, self.nodes, self.genesis = world, world.nodes, "genesis.json"
         self.down, self.audited, self.broken, self.idle, self.stuck = set(), {}, {}, [], set()
+        self.unchecked, self.was_away = 0, set()     # of `idle` rules; nodes that alone are idle, where there are some
 
     def parameters(self):
         return self.world.params
@@ -50,8 +51,9 @@ class Answers:
         dirs = args[args.index("--data") + 1].split(",")
         self.audited[int(dirs[0][-1])] = dirs
         code, words = self.broken.get(int(dirs[0][-1]), (0, ""))
-        lines = [{"rule": rule, "held": True, "checked": 0 if rule in self.idle else 5, "unchecked": 0}
-                 for rule in RULES]
+        idle = self.idle if not self.was_away or int(dirs[0][-1]) in self.was_away else []
+        lines = [{"rule": rule, "held": True, "checked": 0 if rule in idle else 5,
+                  "unchecked": self.unchecked if rule in idle else 0} for rule in RULES]
         if code == LIE:
             lines[6].update(held=False, height=9, why=words)
         return subprocess.CompletedProcess(args, code, "".join(json.dumps(line) + "\n" for line in lines), words)
@@ -61,12 +63,14 @@ class Judged(unittest.TestCase):
     def setUp(self):
         self.world = made_up()
         self.cluster = Answers(self.world)
-        self.byzantine, self.expect, self.away = [], {"resumed_s": 1.0}, set()
+        self.byzantine, self.expect, self.away, self.patience = [], {"resumed_s": 1.0}, set(), 1
+        self.stalls = []
 
     def judge(self):
         self.cluster.down, self.cluster.audited = set(self.away), {}
         world, scenario = self.world, types.SimpleNamespace(nodes=4, byzantine=self.byzantine, expect=self.expect)
-        return judge(self.cluster, scenario, world.histories, world.journal, world.faults, world.ends)
+        return judge(self.cluster, scenario, world.histories, world.journal, world.faults, world.ends, self.patience,
+                     self.stalls)
 
     def passes(self):
         report = self.judge()
@@ -229,6 +233,23 @@ class Judged(unittest.TestCase):
         self.held(1_002_199 - 100)
         self.fails("forced heights", "queued at height 30, not up to 29")
 
+    def test_queued_not_at_once_on_a_busy_machine(self):
+        self.held(1_002_199 - 100)
+        self.patience = 2
+        self.passes()
+        self.held(1_002_199 - 500)
+        self.fails("forced heights", "queued at height 30, not up to 29")
+
+    def test_queued_late_over_links_beyond_delta(self):
+        s = self.held(1_001_000)
+        s.sent, s.answered = 0, 2.0
+        self.world.faults += [{"at": -9, "until": 2.5, "what": "loss", "kind": "shape", "nodes": [0, 1, 2, 3]}]
+        self.fails("forced heights", "queued at height 30")
+        self.world.faults[-1]["beyond_delta"] = True
+        self.passes()
+        self.world.faults[-1]["until"] = None
+        self.passes()
+
     def test_queued_late_beside_a_fault(self):
         """Whatever begins or ends while it is under way excuses it, or a second before; what lasts does not."""
         s = self.held(1_001_000)
@@ -254,6 +275,14 @@ class Judged(unittest.TestCase):
         self.fails("order resumed", "resumed after 1.2")
         self.expect = {}
         self.passes()
+
+    def test_resumed_when_the_machine_did(self):
+        """What the machine stood still itself does not count; what order stood still beside that does."""
+        self.stand_still(1.7)
+        self.stalls = [(3.2, 3.9), (3.1, 3.8), (4.0, 4.2), (9, 12)]     # two processors
+        self.assertIn("the machine stood still for 1.00 s", self.passes()["checks"][5]["said"])
+        self.stalls = [(3.2, 3.9)]
+        self.fails("order resumed", "stood still for 0.70 s of it")
 
     def test_resumed_in_time(self):
         self.stand_still(0.9)
@@ -296,6 +325,15 @@ class Judged(unittest.TestCase):
                 self.passes()
                 for s, kind in zip(self.world.journal, kept):
                     s.kind = kind
+
+    def test_audit_of_a_node_that_was_away(self):
+        """It has no reports of the heights that it caught up with; somebody must have some."""
+        self.cluster.idle, self.cluster.unchecked, self.cluster.was_away = ["queue", "cuts"], 5, {3, 1}
+        self.passes()
+        self.cluster.was_away = set()
+        self.fails("audit", "no node could check cuts, queue")
+        self.cluster.unchecked, self.cluster.was_away = 0, {3}
+        self.fails("audit", "node 3: it had nothing to check of cuts, queue")
 
     def test_damaged_and_byzantine_ones_are_not_audited(self):
         self.byzantine = [1]

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -28,7 +29,10 @@ KINDS = {"plain": [], "sealed": ["--sealed"], "timelocked": ["--sealed", "--unlo
 PORTIONS = {"plain": 10, "sealed": 3, "timelocked": 3, "forced": 3}
 BYTES = [40, 120, 700]
 BURST = 40          # timelocked for one moment, through one node: more than a height opens of its lane
-RESUMED_S = 5.0     # sanitizers on a busy machine
+LEAD_S = [2.5, 5, 10, 20]   # before that moment: all of them must be ordered by then
+RESUMED_S = 10.0    # sanitizers on a busy machine
+PATIENCE = 10       # as well
+ANSWERS_S = 150     # longest wait for one portion's
 TRIES = 2           # of each way to doctor ...
 DRAWS = 20          # ... in so many draws; what has no place in a run is tested on a made-up one (test_doctored.py)
 
@@ -51,7 +55,7 @@ class Run:
         done = self.cluster.run("submit", "--node", ",".join(map(self.cluster.url, [node, *others])),
                                 "--rollup", ROLLUP, "--hex", "-", "--wait", *(options or KINDS[kind]),
                                 *([] if kind == "plain" else ["--genesis", self.cluster.genesis]),
-                                stdin="\n".join(s.payload for s in portion) + "\n", check=False)
+                                stdin="\n".join(s.payload for s in portion) + "\n", check=False, timeout=ANSWERS_S)
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         if len(answers) != count:
             raise Failed(f"submit: exit {done.returncode}, {len(answers)} answers: {done.stderr}")
@@ -69,17 +73,22 @@ class Run:
                     if until.is_set():
                         return
                     self.submit(node, kind, PORTIONS[kind])
-            except Failed as failure:
+            except (Failed, subprocess.TimeoutExpired) as failure:
                 self.failure = failure
         return [threading.Thread(target=one, args=[kind]) for kind in KINDS]
 
     def burst(self, node):
-        """Many for one moment: they wait for room."""
-        self.submit(node, "timelocked", BURST, ["--sealed", "--unlock-at", int(time.time() * 1000) + 2500])
+        """Many for one moment, all there before it comes: they wait for room."""
+        for lead_s in LEAD_S:
+            moment = time.time() + lead_s
+            self.submit(node, "timelocked", BURST, ["--sealed", "--unlock-at", int(1000 * moment)])
+            if time.time() < moment:
+                return
+        raise Failed(f"{BURST} entries are not ordered within {lead_s} s")
 
-    def histories(self, seconds=30):
+    def histories(self, seconds=60):
         if self.failure:
-            raise self.failure
+            raise Failed(str(self.failure))
         def settled():
             top = max(s.height for s in self.journal)
             return all(reader.failure or (reader.last() >= top and not reader.closed) for reader in self.readers)
@@ -95,7 +104,8 @@ class Run:
 
 def live(cluster):
     cluster.start()
-    wait_until(lambda: all(cluster.status(node)["sealing"]["key"] for node in range(NODES)), 30, "there is a key")
+    wait_until(lambda: all((cluster.status(node) or {"sealing": {}})["sealing"].get("key") for node in range(NODES)),
+               60, "there is a key")
     run, over = Run(cluster), threading.Event()
     threads = run.flow([1, 2, 3], over)
     for thread in threads:
@@ -111,7 +121,7 @@ def live(cluster):
     time.sleep(1)
     over.set()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     return run, fault, run.now()
 
 
@@ -163,9 +173,9 @@ def main():
         histories = run.histories()
         ids = [entry.id for record in histories[0] for entry in forced_of(record)]
         told = {node: places_of(cluster, node, ids) for node in range(NODES)}
-        world = World(histories, run.journal, told, cluster.parameters(), NODES, [fault], ends, RESUMED_S)
+        world = World(histories, run.journal, told, cluster.parameters(), NODES, [fault], ends, RESUMED_S, PATIENCE)
         scenario = types.SimpleNamespace(nodes=NODES, byzantine=[], expect={"resumed_s": RESUMED_S})
-        report = judge(cluster, scenario, histories, run.journal, [fault], ends)
+        report = judge(cluster, scenario, histories, run.journal, [fault], ends, PATIENCE)
     for check in report["checks"]:
         print(f"  {check['name']}: {check['said']}", flush=True)
     print(f"  {report['counts']}, {late_by_room(histories)} opened late for want of room", flush=True)

@@ -23,6 +23,7 @@ class World:
     faults: list = field(default_factory=list)
     ends: float = 0
     resumed_s: float = 1.0
+    patience: float = 1
 
     def copy(self):
         return pickle.loads(pickle.dumps(self))
@@ -32,7 +33,8 @@ class World:
         verdict, longest = Verdict(), max(self.histories.values(), key=len)
         judge_stream(verdict, self.histories, self.params, self.nodes)
         judge_accepted(verdict, longest, self.journal, self.faults, self.params)
-        judge_forced(verdict, longest, self.journal, self.faults, self.params, self.nodes, lambda ids: self.told)
+        judge_forced(verdict, longest, self.journal, self.faults, self.params, self.nodes, lambda ids: self.told,
+                     self.patience)
         judge_recovery(verdict, self.histories, self.journal, self.faults, self.ends, self.resumed_s)
         return [fault for _, fault in verdict.faults]
 

@@ -192,6 +192,28 @@ static void test_a_broken_taker_alone(void **state)
 }
 
 /* One that never answers costs its timeout. */
+/* Who got it and never answered may order it, whatever the others say: unless one takes it, nobody
+ * knows. */
+static void test_a_taker_that_never_answers(void **state)
+{
+    (void)state;
+    struct liar a = honest(0), b = honest(1);
+    a.force_as = HANG_UP;
+    const char *urls = start_both(&a, &b);
+    assert_int_equal(submit(slu_listener_url(a.door.listener), "--wait"), 2);
+    expect("\"status\":\"refused\",\"reason\":\"connection_lost\"");
+    b.refuses = true;
+    b.reason = "inbox_full";
+    assert_int_equal(submit(urls, "--wait"), 2);
+    expect("\"status\":\"refused\",\"reason\":\"connection_lost\"");
+    assert_int_equal(b.forces, 1);
+    b.refuses = false;
+    assert_int_equal(submit(urls, NULL), 0);
+    expect("\"status\":\"accepted\",\"reason\":\"\"");
+    stub_close(&a.door);
+    stub_close(&b.door);
+}
+
 static void test_a_silent_taker(void **state)
 {
     (void)state;
@@ -263,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_accepted_stays_accepted),
         cmocka_unit_test(test_broken_takers),
         cmocka_unit_test(test_a_broken_taker_alone),
+        cmocka_unit_test(test_a_taker_that_never_answers),
         cmocka_unit_test(test_a_silent_taker),
         cmocka_unit_test(test_one_chain_only),
         cmocka_unit_test(test_odd_words),

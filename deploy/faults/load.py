@@ -165,7 +165,7 @@ class Load:
         self.wait_opened(max((submission.height for submission in journal), default=0), seconds)
 
         height = max([submission.height for submission in journal]
-                     + [self.cluster.height(reader.node) for reader in self.readers])
+                     + [self.cluster.wait_status(reader.node)["height"] for reader in self.readers])
         histories = {reader.node: reader.up_to(height, seconds) for reader in self.readers}
         for reader in self.readers:
             reader.stop()

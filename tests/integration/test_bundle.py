@@ -90,7 +90,7 @@ def scenario_every_way(bin_dir):
             journal.append(bundle(cluster, (turn + 2) % 4, make_legs(*[ONE, TWO, OTHER, ONE] * 4), *options))
             if "--sealed" in options:
                 journal.append(bundle(cluster, (turn + 3) % 4, make_legs(STRICT, OTHER), *options))
-        height = wait_opened(cluster)
+        height = wait_opened(cluster, journal)
         check_all(cluster, journal, height)
         check_readers(cluster, journal, height)
         for s in journal[:6]:       # the first two of three ways: in a lane, forced
@@ -146,7 +146,7 @@ def scenario_nothing_of_a_bad_one(bin_dir):
             nowhere = bundle(cluster, 3, make_legs(ONE, UNKNOWN, TWO), *options)
             nowhere.payload = "void"
             journal.append(nowhere)
-        height = wait_opened(cluster)
+        height = wait_opened(cluster, journal)
         history = check_all(cluster, journal, height)
         reasons = [entry["reason"] for record in history for entry in record["entries"] if entry["kind"] == "void"]
         if reasons != ["rollup"] * 4:
@@ -203,7 +203,7 @@ def scenario_killed(bin_dir):
         load.wait_ordered(20)
         load.submitters[0].journal += journal
         load.finish()
-        height = wait_opened(cluster)
+        height = wait_opened(cluster, journal)
         for node in range(cluster.nodes):
             cluster.wait_height(node, height)
             for rollup in (ONE, TWO):

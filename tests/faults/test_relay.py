@@ -1,7 +1,5 @@
 #!/usr/bin/env python3
 """sluice-relay between two ends of a connection: what it carries, what it does to it when told to, and what it takes.
-A machine that stands still for a while makes everything later and nothing sooner: that something comes soon is shown by
-the fastest of some.
 Usage: test_relay.py --bin DIR"""
 import argparse
 import os
@@ -10,6 +8,7 @@ import random
 import select
 import signal
 import socket
+import statistics
 import struct
 import subprocess
 import sys
@@ -21,15 +20,14 @@ from cluster import Failed
 from links import Links, every_pair
 from processes import ENVIRONMENT, free_base_port
 
-SOON_S = 0.2        # for so long is looked whether what must not come comes
-LATE_S = 30         # within which what must come has come
-TRIES = 8           # of which the fastest counts
+SOON_S = 0.2        # within which what can pass has passed
+LATE_S = 60         # within which what must come has come, on a machine that stands still for seconds, too
+AT_ONCE_S = 5       # the same, where the alternative is LATE_S
 HELD_MAX = 4 << 20  # RELAY_WINDOW_BYTES_MAX
 KERNEL_MAX = 12 << 20   # what the sender's and the relay's sockets hold beside it
 RESIDENT_MAX = 16 << 20     # growth by a full lane
-RATE_MIN = 50e6     # bytes a second, plainly
-RATE_PIECE = HELD_MAX + KERNEL_MAX  # bytes of which the rate is taken: more than may lie ready
-TIMER_S = 0.2       # what is lost comes later by that, at least
+RATE_MIN = 50e6     # bytes a second of its processor time, plainly
+LOST = [7]     # of the segments of test_loss
 program = None
 
 
@@ -100,33 +98,6 @@ class Case(unittest.TestCase):
     def connect(self):
         return self.dial(), self.accept()
 
-    def fill(self, near):
-        """Sends until the lane is full and all sockets before it; returns what was sent."""
-        near.setblocking(False)
-        data, deadline = random.Random(9).randbytes(HELD_MAX + 2 * KERNEL_MAX), time.monotonic() + LATE_S
-        sent = 0
-        while sent < len(data):
-            if writable(near):
-                sent += near.send(data[sent:sent + (1 << 16)])
-            elif self.links.show()[0, 1]["held"] == HELD_MAX:
-                break
-            self.assertLess(time.monotonic(), deadline)
-        return data[:sent]
-
-    def has_connections(self, count):
-        """Soon, as the relay sees it."""
-        deadline = time.monotonic() + LATE_S
-        while self.links.show()[0, 1]["connections"] != count:
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
-
-    def soon(self, seconds, measure):
-        """The fastest of some tries takes less than that."""
-        took = []
-        while not took or min(took) >= seconds:
-            self.assertLess(len(took), TRIES, took)
-            took.append(measure())
-
     def took(self, source, target):
         """Seconds of a byte's way."""
         started = time.monotonic()
@@ -185,41 +156,44 @@ class Carries(Case):
 
     def test_throughput(self):
         near, far = self.connect()
-        rates = []
-        sending(near, bytes(TRIES * RATE_PIECE))
-        for _ in range(TRIES):
-            started = time.monotonic()
-            self.assertEqual(len(receive(far, RATE_PIECE)), RATE_PIECE)
-            rates.append(RATE_PIECE / (time.monotonic() - started))
-        print(f"{min(rates) / 1e6:.0f} to {max(rates) / 1e6:.0f} MB/s", flush=True)
-        self.assertGreater(max(rates), RATE_MIN)
+        count = 64 << 20
+        started, before = time.monotonic(), self.processor_s()
+        sending(near, bytes(count))
+        self.assertEqual(len(receive(far, count)), count)
+        took, worked = time.monotonic() - started, self.processor_s() - before
+        print(f"{count / took / 1e6:.0f} MB/s, {count / max(worked, 0.01) / 1e6:.0f} MB in a second of work", flush=True)
+        self.assertLess(worked, count / RATE_MIN)
+        self.assertLess(took, LATE_S)
 
     def test_idle(self):
         """It does not turn while nothing comes, whatever is held: full lanes, ends behind them, dialers that wait."""
         full, far = self.connect()
         ended, far_too = self.connect()
         self.links.one_way(0, 1)
-        self.fill(full)
+        full.setblocking(False)
+        while writable(full):
+            full.send(bytes(1 << 16))
         ended.sendall(bytes(HELD_MAX + (1 << 16)))      # its end is in the relay's socket, which it does not read
         for end in (full, ended):
             end.shutdown(socket.SHUT_WR)
         for end in (far, far_too):
             end.close()
         self.dial().sendall(b"x")
-        took, deadline = 1.0, time.monotonic() + LATE_S
-        while took >= 0.05:     # until it has done what there was to do
-            self.assertLess(time.monotonic(), deadline, took)
+        time.sleep(SOON_S)
+        worked = []     # each second, the first of which may have had something left to do
+        while len(worked) < 5 and (not worked or worked[-1] >= 0.05):
             before = self.processor_s()
             time.sleep(1)
-            took = self.processor_s() - before
+            worked.append(self.processor_s() - before)
+        self.assertLess(worked[-1], 0.05, worked)
 
 
 class Slow(Case):
     def test_delay(self):
         near, far = self.connect()
         self.links.command("link 0 1 delay_ms=60")
-        there = [self.took(near, far) for _ in range(TRIES)]
-        back = [self.took(far, near) for _ in range(TRIES)]
+        there = [self.took(near, far) for _ in range(8)]
+        back = [self.took(far, near) for _ in range(8)]
         self.assertGreaterEqual(min(there), 0.06)
         self.assertLess(min(there), 0.1)
         self.assertLess(min(back), 0.04)
@@ -227,65 +201,46 @@ class Slow(Case):
     def test_delay_is_no_queue(self):
         """What is sent meanwhile is under way meanwhile."""
         near, far = self.connect()
-        self.links.shape(delay_ms=100)
-
-        def twenty():
-            started = time.monotonic()
-            for _ in range(20):
-                near.sendall(b"x")
-                time.sleep(0.005)
-            self.assertEqual(len(receive(far, 20)), 20)
-            return time.monotonic() - started
-        self.soon(1, twenty)
+        self.links.shape(delay_ms=500)
+        started = time.monotonic()
+        for _ in range(20):
+            near.sendall(b"x")
+            time.sleep(0.005)
+        self.assertEqual(len(receive(far, 20)), 20)
+        self.assertLess(time.monotonic() - started, AT_ONCE_S)      # one after the other: 10 s
 
     def test_jitter(self):
         near, far = self.connect()
         self.links.shape(delay_ms=10, jitter_ms=40)
-        took = sorted(self.took(near, far) for _ in range(25))
-        self.assertGreaterEqual(took[0], 0.01)
-        self.assertGreater(took[-1] - took[0], 0.02)
-        self.assertLess(took[6], 0.06)
+        took = [self.took(near, far) for _ in range(25)]
+        self.assertGreaterEqual(min(took), 0.01)
+        self.assertGreater(max(took) - min(took), 0.02)
+        self.assertLess(statistics.median(took), 0.1)
 
     def test_loss(self):
         """Lone segments that are lost come by the timer; the same seed loses the same ones."""
-        lost = []
-        for _ in range(2):
+        took = []
+        for _ in range(3):
             near, far = self.connect()
-            self.links.shape(delay_ms=5)
-            self.links.command("link 0 1 loss=30")
-            lost.append([self.is_lost(near, far) for _ in range(12)])
+            self.links.shape(delay_ms=5, loss=30)
+            took.append([self.took(near, far) for _ in range(12)])
             self.links.close()
             self.server.close()
             self.setUp()
-        self.assertTrue(all(a == b for a, b in zip(*lost) if None not in (a, b)), lost)
-        self.assertTrue({True, False} <= {*lost[0], *lost[1]}, lost)
-
-    def is_lost(self, near, far):
-        """Whether a byte has not come when others have, that went back behind it and take as long. None: that took so
-        long that a lost one may have come, too."""
-        started = time.monotonic()
-        near.sendall(b"x")
-        for _ in range(2):
-            self.took(far, near)
-        comes = readable(far, 0)
-        in_time = time.monotonic() - started < TIMER_S
-        self.assertEqual(far.recv(2), b"x")
-        if not comes:
-            self.assertGreaterEqual(time.monotonic() - started, TIMER_S)
-        return not comes if in_time or not comes else None
+        # One that was not lost may be late on a busy machine, but not each time.
+        self.assertEqual([k for k, times in enumerate(zip(*took)) if min(times) > 0.2], LOST, took)
 
     def test_rate(self):
         near, far = self.connect()
         self.links.shape(rate=1_000_000)
-
-        def some():
+        took = []
+        for _ in range(3):
             started = time.monotonic()
-            sending(near, bytes(600_000))
-            self.assertEqual(len(receive(far, 600_000)), 600_000)
-            took = time.monotonic() - started
-            self.assertGreater(took, 0.58)
-            return took
-        self.soon(1.5, some)
+            sending(near, bytes(400_000))
+            self.assertEqual(len(receive(far, 400_000)), 400_000)
+            took.append(time.monotonic() - started)
+        self.assertGreater(min(took), 0.38, took)
+        self.assertLess(min(took), 0.8, took)
 
 
 class Cut(Case):
@@ -305,23 +260,28 @@ class Cut(Case):
         near, far = self.connect()
         before = self.status("VmRSS")
         self.links.one_way(0, 1)
-        sent = self.fill(near)
-        self.assertGreater(len(sent), HELD_MAX)
-        self.assertLess(len(sent), HELD_MAX + KERNEL_MAX)
+        near.setblocking(False)
+        data, sent = random.Random(9).randbytes(64 << 20), 0
+        full, deadline = False, time.monotonic() + LATE_S
+        while not full and sent < len(data) and time.monotonic() < deadline:
+            if writable(near):
+                sent += near.send(data[sent:sent + (1 << 16)])
+            else:
+                full = self.links.show()[0, 1]["held"] == HELD_MAX
+        self.assertGreater(sent, HELD_MAX)
+        self.assertLess(sent, HELD_MAX + KERNEL_MAX)
         self.assertEqual(self.links.show()[0, 1]["held"], HELD_MAX)
         self.assertLess(self.status("VmRSS") - before, RESIDENT_MAX)
         self.links.heal()
-        self.assertTrue(receive(far, len(sent)) == sent)
+        self.assertTrue(receive(far, sent) == data[:sent])
 
     def test_new_connections(self):
         """Are taken, and reach the other node once healed, if their dialer is still there."""
         self.links.one_way(0, 1)
         gone, stays = self.dial(), self.dial()
         gone.sendall(b"gone")
-        stays.sendall(b"here")
-        self.has_connections(2)
         gone.close()
-        self.has_connections(1)
+        stays.sendall(b"here")
         self.assertFalse(readable(self.server))
         self.links.heal()
         self.assertEqual(receive(self.accept(), 4), b"here")
@@ -379,8 +339,7 @@ class Ends(Case):
         near.close()
         self.assertEqual(far.recv(1), b"")
         with self.assertRaises((ConnectionResetError, BrokenPipeError)):
-            deadline = time.monotonic() + LATE_S
-            while time.monotonic() < deadline:
+            for _ in range(100):
                 far.sendall(b"x")
                 time.sleep(0.02)
         self.gone()
@@ -395,20 +354,20 @@ class Ends(Case):
 
     def test_target_is_down(self):
         self.server.close()
-
-        def refused():
-            started = time.monotonic()
-            with self.assertRaises(ConnectionResetError):
-                self.dial().recv(1)
-            return time.monotonic() - started
-        self.soon(1, refused)
+        started = time.monotonic()
+        with self.assertRaises(ConnectionResetError):
+            self.dial().recv(1)
+        self.assertLess(time.monotonic() - started, AT_ONCE_S)
         self.gone()
         self.server = self.listen()
         self.took(*self.connect())
 
     def gone(self):
         """The relay keeps nothing of a connection that has ended on both sides."""
-        self.has_connections(0)
+        deadline = time.monotonic() + LATE_S
+        while self.links.show()[0, 1]["connections"] > 0:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
 
 
 REFUSED = ["", "nonsense", "link", "link 0", "link 0 2 loss=1", "link 0 0", "link 1 1 loss=1", "link -1 1 loss=1",
@@ -484,21 +443,15 @@ class Control(Case):
 
 class Program(Case):
     def test_ends_at_once(self):
-        def ends():
-            near, _ = self.connect()
-            self.links.one_way(0, 1)
-            near.sendall(b"x")
-            started = time.monotonic()
-            self.links.process.send_signal(signal.SIGTERM)
-            self.assertEqual(self.links.process.wait(LATE_S), 0)
-            took = time.monotonic() - started
-            with self.assertRaises(ConnectionResetError):
-                near.recv(1)
-            self.links.close()
-            self.server.close()
-            self.setUp()
-            return took
-        self.soon(1, ends)
+        near, far = self.connect()
+        self.links.one_way(0, 1)
+        near.sendall(b"x")
+        started = time.monotonic()
+        self.links.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.links.process.wait(LATE_S), 0)
+        self.assertLess(time.monotonic() - started, AT_ONCE_S)
+        with self.assertRaises(ConnectionResetError):
+            near.recv(1)
 
     def test_bad_arguments(self):
         listen, control = ["--listen", "127.0.0.1"], ["--control", f"127.0.0.1:{self.base}"]

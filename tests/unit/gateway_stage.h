@@ -26,7 +26,7 @@
 #define STAGE_HEIGHTS 100u
 #define STAGE_LOWEST  11u
 #define STAGE_EVENTS  8192u
-#define STAGE_WAIT_MS 10000u
+#define STAGE_WAIT_MS 30000u /* for what comes sooner or later: a busy machine may stand still */
 
 struct stage {
     struct slu_genesis genesis;
@@ -307,6 +307,24 @@ static inline void stage_silence(struct slu_session *session, uint64_t id, uint3
 {
     Slu__Client__Reply *reply = NULL;
     assert_int_equal(slu_session_receive(session, id, &reply, wait_ms), SLU_ERR_TIMEOUT);
+}
+
+/** Waits until the subscriptions of its session stand where they are to, at the head for one: the
+ * stream's thread takes them in turn, and has served one behind them. */
+static inline void stage_placed(struct stage *stage)
+{
+    Slu__Client__Subscribe body = SLU__CLIENT__SUBSCRIBE__INIT;
+    Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
+    body.from_height = body.to_height = STAGE_HEIGHTS;
+    request.body_case = SLU__CLIENT__REQUEST__BODY_SUBSCRIBE;
+    request.subscribe = &body;
+    assert_int_equal(slu_session_send(stage->session, &request), 0);
+    for (bool end = false; !end;) {
+        Slu__Client__Reply *reply = stage_reply(stage->session, request.id);
+        assert_int_not_equal(reply->body_case, SLU__CLIENT__REPLY__BODY_ERROR);
+        end = reply->body_case == SLU__CLIENT__REPLY__BODY_END;
+        slu_reply_free(reply);
+    }
 }
 
 /** Waits until `value` of the metrics is `want`. */

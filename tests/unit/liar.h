@@ -67,9 +67,9 @@ struct liar {
     const char *status;
     const uint8_t *certificate; /* with its length; NULL: it knows no key */
     size_t certificate_len;
-    uint64_t height;  /* that it says with its key */
-    bool takes_other; /* submissions: says another id than it was given */
-    uint8_t forced_id[32];    /* the last one */
+    uint64_t height;       /* that it says with its key */
+    bool takes_other;      /* submissions: says another id than it was given */
+    uint8_t forced_id[32]; /* the last one */
     struct stub_door door;
     _Atomic uint32_t forces, asked, submits;
 };
@@ -381,7 +381,7 @@ static inline int submit(const char *urls, const char *more)
 {
     const char *path = hex_file(1, "");
     int code = run(slu_command_submit, "submit", "--forced", "--node", urls, "--rollup", "7",
-                   "--hex", path, "--valid-for", "3", "--genesis", genesis_path, more, NULL);
+                   "--hex", path, "--valid-for", "20", "--genesis", genesis_path, more, NULL);
     unlink(path);
     check_text();
     return code;

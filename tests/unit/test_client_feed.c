@@ -6,6 +6,8 @@
 #include "sluice/feed.h"
 #include "tests/unit/teller.h"
 
+#define WAIT_MS 60000u /* for what comes sooner or later */
+
 static struct certified_key key;
 static uint8_t sealed_id[32], envelope[4096];
 static size_t envelope_len;
@@ -87,13 +89,19 @@ static struct told *at(struct teller *t, uint64_t height)
 
 /* ---- the command ---- */
 
-static int subscribe(const char *urls, const char *rollup, const char *to)
+static int subscribe_with(const char *max_age, const char *urls, const char *rollup, const char *to)
 {
     int code = run(slu_command_subscribe, "subscribe", "--node", urls, "--rollup", rollup, "--from",
-                   "1", "--genesis", genesis_path, "--give-up", "2", "--all", "--max-age", "1",
+                   "1", "--genesis", genesis_path, "--give-up", "20", "--all", "--max-age", max_age,
                    to ? "--to" : NULL, to, NULL);
     check_text();
     return code;
+}
+
+/* Nobody is stale before a busy machine has come to it. */
+static int subscribe(const char *urls, const char *rollup, const char *to)
+{
+    return subscribe_with("60", urls, rollup, to);
 }
 
 static void prints_up_to(uint64_t last)
@@ -251,7 +259,8 @@ static void test_stale_head(void **state)
     char urls[300], words[300];
     honest_node(&old, 7, 60000);
     const char *url = open_door(&old);
-    assert_int_equal(subscribe(url, "7", NULL), 3); /* all of it is true, and then nothing comes */
+    /* All of it is true, and then nothing comes. */
+    assert_int_equal(subscribe_with("1", url, "7", NULL), 3);
     snprintf(words, sizeof words,
              "sluice subscribe: %s: stale: it shows nothing newer than height 4, of 6", url);
     assert_memory_equal(complaints, words, strlen(words));
@@ -266,7 +275,7 @@ static void test_stale_head(void **state)
     certify_run(&old.story, 0, 1);
     url = open_door(&old);
     snprintf(urls, sizeof urls, "%s,%s", url, open_door(&both));
-    assert_int_equal(subscribe(urls, "7", "4"), 0);
+    assert_int_equal(subscribe_with("3", urls, "7", "4"), 0);
     prints_up_to(4);
     snprintf(words, sizeof words,
              "sluice subscribe: %s: stale: it shows nothing newer than height 2, of 2", url);
@@ -275,7 +284,7 @@ static void test_stale_head(void **state)
     old.door = (struct stub_door){0};
     old.hang_up_at = 1; /* it answers, and never says anything */
     url = open_door(&old);
-    assert_int_equal(subscribe(url, "7", NULL), 3);
+    assert_int_equal(subscribe_with("1", url, "7", NULL), 3);
     complains("stale: it shows no height");
     stub_close(&old.door);
     stub_close(&both.door);
@@ -369,7 +378,7 @@ static void test_what_a_program_gets(void **state)
         open_feed(&url, 1, (struct slu_feed_options){.rollup = 7, .from = 1, .to = 4}, &troubles);
     static const size_t counts[] = {2, 0, 1, 1};
     for (uint64_t h = 1; h <= 4; h++) {
-        assert_int_equal(slu_feed_next(feed, &height, 5000), 0);
+        assert_int_equal(slu_feed_next(feed, &height, WAIT_MS), 0);
         assert_int_equal(height->height, h);
         assert_int_equal(height->time_ms, node.story.epoch_ms + h * 10000);
         assert_int_equal(height->count, counts[h - 1]);
@@ -398,7 +407,7 @@ static void test_what_a_program_gets(void **state)
             assert_true(entry->forced);
         }
     }
-    assert_int_equal(slu_feed_next(feed, &height, 5000), SLU_FEED_END);
+    assert_int_equal(slu_feed_next(feed, &height, WAIT_MS), SLU_FEED_END);
     assert_int_equal(slu_feed_next(feed, &height, 0), SLU_FEED_END);
     slu_feed_close(feed);
     assert_int_equal(node.keys_asked, 1);
@@ -409,7 +418,7 @@ static void test_what_a_program_gets(void **state)
     url = open_door(&node);
     feed = open_feed(&url, 1, (struct slu_feed_options){.from = 3, .to = 3, .trust_openings = true},
                      &troubles);
-    assert_int_equal(slu_feed_next(feed, &height, 5000), 0);
+    assert_int_equal(slu_feed_next(feed, &height, WAIT_MS), 0);
     assert_int_equal(height->count, 2);
     assert_int_equal(height->entries[1].kind, SLU_FEED_VOID);
     assert_string_equal(height->entries[1].reason, "seed");
@@ -425,7 +434,7 @@ static int read_all(struct slu_feed *feed, uint64_t *heights)
 {
     const struct slu_feed_height *height;
     int rc;
-    for (*heights = 0; (rc = slu_feed_next(feed, &height, 10000)) == 0; (*heights)++)
+    for (*heights = 0; (rc = slu_feed_next(feed, &height, WAIT_MS)) == 0; (*heights)++)
         assert_int_equal(height->height, *heights + 1);
     return rc;
 }
@@ -438,7 +447,7 @@ static void test_who_is_left(void **state)
     char texts[2][64]; /* the doors' own end with them */
     const char *const urls[2] = {texts[0], texts[1]};
     const struct slu_feed_options options = {
-        .rollup = 7, .from = 1, .max_age_ms = 1000, .give_up_ms = 300};
+        .rollup = 7, .from = 1, .max_age_ms = 3000, .give_up_ms = 300};
     uint64_t heights;
     honest_node(&broken, 7, 5000);
     honest_too(&liar, &broken);
@@ -519,18 +528,18 @@ static void test_a_node_that_stalls(void **state)
     urls[0] = open_door(&a);
     urls[1] = open_door(&b);
     struct slu_feed *feed = open_feed(
-        urls, 2, (struct slu_feed_options){.rollup = 7, .from = 1, .to = 4, .stall_ms = 200},
+        urls, 2, (struct slu_feed_options){.rollup = 7, .from = 1, .to = 4, .stall_ms = 2500},
         &troubles);
     const struct slu_feed_height *height;
     for (heights = 0; heights < 2; heights++)
-        assert_int_equal(slu_feed_next(feed, &height, 5000), 0);
+        assert_int_equal(slu_feed_next(feed, &height, WAIT_MS), 0);
     assert_int_equal(slu_feed_next(feed, &height, 50), SLU_ERR_TIMEOUT);
-    assert_int_equal(slu_feed_next(feed, &height, 5000), 0);
+    assert_int_equal(slu_feed_next(feed, &height, WAIT_MS), 0);
     assert_int_equal(height->height, 3);
     assert_int_equal(troubles.count, 1);
     assert_non_null(strstr(troubles.last, "no height came in time"));
-    assert_int_equal(slu_feed_next(feed, &height, 5000), 0);
-    assert_int_equal(slu_feed_next(feed, &height, 5000), SLU_FEED_END);
+    assert_int_equal(slu_feed_next(feed, &height, WAIT_MS), 0);
+    assert_int_equal(slu_feed_next(feed, &height, WAIT_MS), SLU_FEED_END);
     slu_feed_close(feed);
     stub_close(&a.door);
     stub_close(&b.door);

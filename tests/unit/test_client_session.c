@@ -8,6 +8,8 @@
 #include "client/stage.h"
 #include "tests/unit/stub_node.h"
 
+#define WAIT_MS 60000u /* for what comes sooner or later */
+
 /* ---- the stub ---- */
 
 enum memory {
@@ -435,7 +437,7 @@ static void test_slow_user(void **state)
     char why[256];
     stub_start(&stub, 1);
     struct slu_session_config config = {.url = slu_listener_url(stub.door.listener),
-                                        .timeout_ms = 3000};
+                                        .timeout_ms = WAIT_MS};
     assert_int_equal(slu_session_open(&session, &config, why, sizeof why), SLU_OK);
     Slu__Client__Subscribe subscribe = SLU__CLIENT__SUBSCRIBE__INIT;
     Slu__Client__Request request = SLU__CLIENT__REQUEST__INIT;
@@ -448,13 +450,14 @@ static void test_slow_user(void **state)
     Slu__Client__Reply *reply;
     uint64_t seen = 0;
     while (seen < 20000) {
-        assert_int_equal(slu_session_receive(session, request.id, &reply, 3000), SLU_OK);
+        assert_int_equal(slu_session_receive(session, request.id, &reply, WAIT_MS), SLU_OK);
         seen += !reply->height->more;
         slu_reply_free(reply);
     }
     assert_int_equal(slu_session_receive(session, SLU_SESSION_ANY, &reply, 10), SLU_ERR_TIMEOUT);
     stub_stop(&stub);
-    assert_int_equal(slu_session_receive(session, SLU_SESSION_ANY, &reply, 3000), SLU_ERR_CLOSED);
+    assert_int_equal(slu_session_receive(session, SLU_SESSION_ANY, &reply, WAIT_MS),
+                     SLU_ERR_CLOSED);
     assert_true(slu_session_is_down(session));
     assert_int_equal(slu_session_send(session, &request), SLU_ERR_CLOSED);
     slu_session_close(session);

@@ -205,7 +205,7 @@ static void readers_at_the_head_share_what_is_read(void **state)
     for (size_t i = 0; i < 12; i++)
         ids[i] = subscribe(stage->session, 1 + i % 4, 0, 0);
     stage_until(stage, SLU_METRIC_SUBSCRIBERS, 12);
-    usleep(20000); /* counted before the thread has placed them at the head */
+    stage_placed(stage);
     release(stage, STAGE_HEIGHTS + 1, STAGE_HEIGHTS + 5, true);
     for (size_t i = 0; i < 12; i++) {
         expect_releases(stage, ids[i], STAGE_HEIGHTS + 1, STAGE_HEIGHTS + 5, true);

@@ -102,8 +102,7 @@ static void next_height_and_empty_ones(void **state)
     uint64_t next = subscribe(stage->session, 2, 0, 0, false);
     uint64_t silent = subscribe(stage->session, 99, 0, 0, false);
     uint64_t every = subscribe(stage->session, 99, 0, STAGE_HEIGHTS + 2, true);
-    stage_until(stage, SLU_METRIC_SUBSCRIBERS, 3);
-    usleep(20000); /* counted before the thread has placed them at the head */
+    stage_placed(stage);
     for (uint64_t height = STAGE_HEIGHTS + 1; height <= STAGE_HEIGHTS + 2; height++) {
         deliver(stage, height);
         expect_height(stage->session, next, height, 2);

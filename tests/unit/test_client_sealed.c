@@ -97,6 +97,48 @@ static void test_honest(void **state)
     stub_close(&a.door);
 }
 
+/* A node that says an earlier time than it is cannot have anything opened before it was to be. */
+static void test_early_time(void **state)
+{
+    (void)state;
+    static const char *const modes[] = {NULL, "--forced"};
+    struct liar a = keyed(0);
+    const char *url = start(&a);
+    a.lies_about_time = true;
+    for (int mode = 0; mode < 2; mode++) {
+        a.time_ms = wall_ms() - 2000;
+        uint64_t began = wall_ms();
+        assert_int_equal(seal_with(url, "--unlock-in", "2", modes[mode], NULL), 0);
+        uint64_t unlock = strtoull(strstr(output, "time_ms\":") + 9, NULL, 10);
+        assert_in_range(unlock, began + 2000, wall_ms() + 2000);
+    }
+    stub_close(&a.door);
+}
+
+/* An unlock that is behind is taken, but not without a word: seconds in place of milliseconds. */
+static void test_passed(void **state)
+{
+    (void)state;
+    struct liar a = keyed(0);
+    const char *url = start(&a);
+    char past[32], ahead[32];
+    snprintf(past, sizeof past, "%llu", (unsigned long long)wall_ms() / 1000);
+    snprintf(ahead, sizeof ahead, "%llu", (unsigned long long)wall_ms() + 60000);
+    const struct {
+        const char *option, *value;
+        bool passed;
+    } cases[] = {
+        {"--unlock-height", "1000", true}, {"--unlock-height", "1001", false},
+        {"--unlock-at", past, true},       {"--unlock-at", ahead, false},
+        {"--unlock-in", "0", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(seal_with(url, cases[i].option, cases[i].value, NULL, NULL), 0);
+        assert_int_equal(strstr(complaints, "is reached already") != NULL, cases[i].passed);
+    }
+    stub_close(&a.door);
+}
+
 /* Many at once fill several frames, and each is another transaction. */
 static void test_many(void **state)
 {
@@ -357,6 +399,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_honest),
+        cmocka_unit_test(test_early_time),
+        cmocka_unit_test(test_passed),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_wrong_arguments),
         cmocka_unit_test(test_no_key_yet),

@@ -139,6 +139,38 @@ static void test_passed(void **state)
     stub_close(&a.door);
 }
 
+/* Nodes do not see for whom it is; the genesis that is at hand tells. */
+static void test_unknown_rollup(void **state)
+{
+    (void)state;
+    static struct slu_genesis table;
+    static const char *const modes[] = {NULL, "--forced"};
+    struct liar a = keyed(0);
+    const char *url = start(&a), *path = hex_file(1, "");
+    char table_path[sizeof root + 16], why[256];
+    table = genesis;
+    table.open_rollups = false;
+    table.rollup_count = 1;
+    table.rollups[0] = (struct slu_genesis_rollup){.id = 8, .name = "eight", .rate_share = 1};
+    assert_int_equal(slu_genesis_seal(&table, why, sizeof why), 0);
+    snprintf(table_path, sizeof table_path, "%s/table.json", root);
+    assert_int_equal(slu_genesis_save(&table, table_path, why, sizeof why), 0);
+    for (int mode = 0; mode < 2; mode++) {
+        for (int known = 0; known < 2; known++) {
+            (void)run(slu_command_submit, "submit", "--sealed", "--node", url, "--rollup",
+                      known ? "8" : "7", "--hex", path, "--genesis", table_path, "--valid-for", "1",
+                      modes[mode], NULL);
+            assert_int_equal(strstr(complaints, "knows no such rollup") == NULL, known);
+            (void)run(slu_command_bundle, "bundle", "--sealed", "--node", url, "--leg", "8:00",
+                      "--leg", known ? "8:01" : "7:01", "--genesis", table_path, "--valid-for", "1",
+                      modes[mode], NULL);
+            assert_int_equal(strstr(complaints, "knows no such rollup") == NULL, known);
+        }
+    }
+    unlink(path);
+    stub_close(&a.door);
+}
+
 /* Many at once fill several frames, and each is another transaction. */
 static void test_many(void **state)
 {
@@ -401,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_honest),
         cmocka_unit_test(test_early_time),
         cmocka_unit_test(test_passed),
+        cmocka_unit_test(test_unknown_rollup),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_wrong_arguments),
         cmocka_unit_test(test_no_key_yet),

@@ -155,13 +155,6 @@ const uint8_t *slu_feed_chain_id32(const struct slu_feed *feed)
     return feed->chain_id;
 }
 
-static uint64_t clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
-
 /* ---- leaving a node ---- */
 
 /* What a reply comes to. */
@@ -208,7 +201,7 @@ static enum turn leave_liar(struct slu_feed *feed, const char *words)
 static enum turn leave_stale(struct slu_feed *feed)
 {
     char words[160];
-    uint64_t now_ms = clock_ms(), newest_ms = feed->nodes.newest_ms;
+    uint64_t now_ms = slu_clock_ms(), newest_ms = feed->nodes.newest_ms;
     if (newest_ms == 0)
         snprintf(words, sizeof words, "stale: it shows no height");
     else
@@ -280,7 +273,7 @@ static enum turn on_height(struct reading *reading, const Slu__Client__Height *p
         return GO_ON;
     enum turn turn = feed->verifier ? verify(reading, part) : WHOLE;
     if (turn == WHOLE) {
-        slu_feed_nodes_showed(&feed->nodes, feed->heights.time_ms, clock_ms());
+        slu_feed_nodes_showed(&feed->nodes, feed->heights.time_ms, slu_clock_ms());
         feed->faults = feed->refused = 0;
     }
     return turn;
@@ -418,7 +411,7 @@ static int connect_any(struct slu_feed *feed, uint64_t end_ms)
 static uint32_t wait_for(const struct slu_feed *feed, uint64_t end_ms)
 {
     uint64_t now_ms = slu_now_ms(), left_ms = end_ms > now_ms ? end_ms - now_ms : 0;
-    uint64_t patience_ms = slu_feed_nodes_patience(&feed->nodes, clock_ms());
+    uint64_t patience_ms = slu_feed_nodes_patience(&feed->nodes, slu_clock_ms());
     if (slu_feed_nodes_good(&feed->nodes) > 1) {
         uint64_t stall_ms = feed->options.stall_ms;
         stall_ms = stall_ms > feed->silent_ms ? stall_ms - feed->silent_ms : 0;
@@ -431,7 +424,7 @@ static uint32_t wait_for(const struct slu_feed *feed, uint64_t end_ms)
 /* Nothing came: is that the node's fault? */
 static enum turn on_silence(struct slu_feed *feed)
 {
-    if (slu_feed_nodes_patience(&feed->nodes, clock_ms()) == 0)
+    if (slu_feed_nodes_patience(&feed->nodes, slu_clock_ms()) == 0)
         return leave_stale(feed);
     if (slu_feed_nodes_good(&feed->nodes) > 1 && feed->silent_ms >= feed->options.stall_ms)
         return leave(feed, "no height came in time");
@@ -453,12 +446,12 @@ static enum turn read_one(struct reading *reading, uint64_t end_ms)
     if (rc) {
         char why[256] = "it hung up";
         slu_session_reason(feed->session, why, sizeof why);
-        return slu_feed_nodes_patience(&feed->nodes, clock_ms()) == 0 ? leave_stale(feed)
-                                                                      : leave(feed, why);
+        return slu_feed_nodes_patience(&feed->nodes, slu_clock_ms()) == 0 ? leave_stale(feed)
+                                                                          : leave(feed, why);
     }
     enum turn turn = on_reply(reading, reply);
     slu_reply_free(reply);
-    return turn == GO_ON && slu_feed_nodes_patience(&feed->nodes, clock_ms()) == 0
+    return turn == GO_ON && slu_feed_nodes_patience(&feed->nodes, slu_clock_ms()) == 0
                ? leave_stale(feed)
                : turn;
 }

@@ -425,6 +425,8 @@ static bool prepare(struct forcer *f, int *code)
     }
     if (f->options->sealing.on && !slu_sealing_use(&f->options->sealing, &f->genesis))
         return false;
+    if (f->options->sealing.on)
+        slu_submit_warn(f->options, &f->genesis);
     for (size_t i = 0; i < f->takers.urls.count && !session; i++)
         session = slu_takers_session(&f->takers, i);
     if (!session) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "client/command.h"
 
 static const struct {
@@ -41,6 +42,7 @@ static void usage(FILE *to)
 
 int main(int argc, char **argv)
 {
+    slu_streams_hold();
     if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
         usage(argc < 2 ? stderr : stdout);
         return argc < 2 ? SLU_EXIT_NOT_ALL : SLU_EXIT_OK;

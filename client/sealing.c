@@ -15,9 +15,34 @@ const char *slu_sealing_reason(int error)
                                            : "no_answer";
 }
 
+static uint64_t present_ms(uint64_t stream_ms)
+{
+    uint64_t own_ms = slu_clock_ms();
+    return own_ms > stream_ms ? own_ms : stream_ms;
+}
+
 static uint64_t unlock_of(const struct slu_sealing *s, uint64_t stream_ms)
 {
-    return s->relative ? stream_ms + s->wanted * 1000u : s->wanted;
+    const uint64_t horizon_ms = s->genesis->params.unlock_horizon_ms;
+    const uint64_t wait_ms = s->wanted * 1000u;
+    uint64_t unlock = s->relative ? present_ms(stream_ms) + wait_ms : s->wanted;
+    /* What is just within the horizon stays so when stream time is a moment behind. */
+    if (s->relative && wait_ms <= horizon_ms && unlock > stream_ms + horizon_ms)
+        unlock = stream_ms + horizon_ms;
+    return unlock;
+}
+
+static bool has_passed(const struct slu_sealing *s)
+{
+    switch (s->unlock_kind) {
+    case SLU_UNLOCK_NONE:
+        return false;
+    case SLU_UNLOCK_HEIGHT:
+        return s->wanted <= s->node.height;
+    case SLU_UNLOCK_TIME:
+        return !s->relative && s->wanted <= present_ms(s->node.stream_ms);
+    }
+    return false;
 }
 
 /* docs/PROTOCOL.md clause 7.5, against what the node says. */
@@ -85,6 +110,7 @@ int slu_sealing_refresh(struct slu_sealing *sealing, struct slu_session *session
     sealing->node = answer;
     sealing->has_key = true;
     sealing->asked_ms = slu_now_ms();
+    sealing->passed = has_passed(sealing);
     return is_within_horizon(sealing, why, why_cap) ? SLU_OK : SLU_ERR_LIMIT;
 }
 

@@ -4,8 +4,10 @@
  *     what is wanted ─▶ slu_sealing_refresh (a node: key, time, height)
  *                              ─▶ slu_sealing_envelope, for each payload
  *
- * What a node says is checked with the genesis where it can be: the key. Its time and height are
- * taken as they are: a wrong one makes a transaction that is refused, or dropped. One thread. */
+ * What a node says is checked with the genesis where it can be: the key. Its height is taken as it
+ * is, and so is its time: a wrong one makes a transaction that is refused, or dropped. But "from
+ * now on" counts from this machine's clock where that is later: a node whose time is behind, or who
+ * says so, must not have anything opened before its sender wanted it. One thread. */
 #ifndef SLU_CLIENT_SEALING_H
 #define SLU_CLIENT_SEALING_H
 
@@ -24,6 +26,8 @@ struct slu_sealing {
     bool has_key;
     uint64_t asked_ms; /* monotonic */
     bool weaker; /* this key opens with fewer nodes than the genesis wants; the last did not */
+    bool passed; /* the unlock is reached already, by what the node or this machine's clock says */
+    bool told_passed;
 };
 
 /** Why an error of slu_sealing_refresh refuses a transaction, as a reason in JSON. Static storage.
@@ -40,8 +44,9 @@ bool slu_sealing_stale(const struct slu_sealing *sealing);
 /** Stream time now, as far as the node said. */
 uint64_t slu_sealing_stream_ms(const struct slu_sealing *sealing);
 
-/** Seals one payload, opened as asked for counted from stream time `stream_ms`; says the unlock
- * that this came to. Errors: LIMIT (too long for a bucket, or for the chain), MALFORMED. */
+/** Seals one payload, opened as asked for counted from stream time `stream_ms`, or from this
+ * machine's clock when that is later; says the unlock that this came to. Errors: LIMIT (too long
+ * for a bucket, or for the chain), MALFORMED. */
 SLU_MUST_USE int slu_sealing_envelope(const struct slu_sealing *sealing, uint8_t *envelope,
                                       size_t cap, size_t *len, uint8_t id32[32], uint64_t *unlock,
                                       uint64_t stream_ms, uint64_t valid_until_ms, uint64_t rollup,

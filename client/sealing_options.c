@@ -47,7 +47,8 @@ bool slu_sealing_use(struct slu_sealing *sealing, const struct slu_genesis *gene
 {
     sealing->genesis = genesis;
     if (!genesis->params.sealing)
-        slu_complain(sealing->command, 0, "--sealed: this chain has no committee key: its genesis says so");
+        slu_complain(sealing->command, 0,
+                     "--sealed: this chain has no committee key: its genesis says so");
     return genesis->params.sealing;
 }
 
@@ -58,5 +59,13 @@ void slu_sealing_warn(struct slu_sealing *sealing)
                      "warning: the committee's key in force was made with a node away: %u nodes "
                      "together can open what is sealed to it, not %u as the genesis wants",
                      sealing->node.k, slu_genesis_seal_threshold(sealing->genesis));
+    if (sealing->passed && !sealing->told_passed)
+        slu_complain(
+            sealing->command, 0,
+            "warning: %s %llu is reached already: what is sealed opens as soon as its place is "
+            "final",
+            sealing->unlock_kind == SLU_UNLOCK_HEIGHT ? "height" : "stream time",
+            (unsigned long long)sealing->wanted);
+    sealing->told_passed = sealing->told_passed || sealing->passed;
     sealing->weaker = false;
 }

@@ -28,7 +28,8 @@ int slu_sealing_option(struct slu_sealing *sealing, int option, const char *argu
 /** Whether the options fit together. False after a complaint. */
 SLU_MUST_USE bool slu_sealing_complete(const struct slu_sealing *sealing, const char *genesis_path);
 
-/** Says once on standard error that fewer nodes open what is sealed than the genesis wants. */
+/** Says once on standard error that fewer nodes open what is sealed than the genesis wants, or that
+ * the unlock is reached already, so that it keeps nothing closed. */
 void slu_sealing_warn(struct slu_sealing *sealing);
 
 /** What is sealed is for the chain of `genesis`, which must outlive it. False after a complaint:

@@ -34,11 +34,21 @@ struct slu_session {
     char reason[SLU_LINK_REASON_BYTES + 64];
 };
 
-uint64_t slu_now_ms(void)
+static uint64_t read_ms(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+uint64_t slu_now_ms(void)
+{
+    return read_ms(CLOCK_MONOTONIC);
+}
+
+uint64_t slu_clock_ms(void)
+{
+    return read_ms(CLOCK_REALTIME);
 }
 
 static struct timespec until(uint64_t at_ms)

@@ -75,5 +75,7 @@ const uint8_t *slu_session_chain_id32(const struct slu_session *session);
 
 /** Monotonic time in ms. */
 uint64_t slu_now_ms(void);
+/** What this machine's clock says, in ms since 1970. */
+uint64_t slu_clock_ms(void);
 
 #endif

@@ -542,6 +542,7 @@ static bool prepare(struct submitter *s)
         slu_complain(s->options->command, 0, "--genesis: %s", why);
         return false;
     }
+    slu_submit_warn(s->options, &s->genesis);
     s->line_max = slu_sealing_payload_max(&s->genesis);
     return slu_sealing_use(&s->options->sealing, &s->genesis);
 }

@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include "base/limits.h"
+#include "sluice/bundle.h"
+#include "wire/bundle.h"
 
 #define GIVE_UP_S      60u
 #define STALL_MS       5000u
@@ -85,4 +87,18 @@ bool slu_submit_complete(struct slu_submit_options *o)
     if (o->forced && !o->valid_for_s)
         o->valid_for_s = FORCED_VALID_S;
     return !bad && slu_sealing_complete(&o->sealing, o->genesis_path);
+}
+
+void slu_submit_warn(const struct slu_submit_options *o, const struct slu_genesis *genesis)
+{
+    const struct slu_payloads *made = &o->payloads;
+    struct slu_bundle bundle;
+    bool known = o->rollup ? slu_genesis_rollup_known(genesis, o->rollup)
+                           : slu_bundle_read(&bundle, made->made, made->made_len) ||
+                                 slu_bundle_known(genesis, &bundle);
+    if (!known)
+        slu_complain(
+            o->command, 0,
+            "warning: the genesis knows no such rollup: what is sealed for it is void when it "
+            "is opened");
 }

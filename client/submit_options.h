@@ -47,5 +47,8 @@ int slu_submit_next(struct slu_submit_options *options, int argc, char **argv,
 int slu_submit_help(int option, const char *usage);
 /** Whether the options fit together. False after a complaint. */
 SLU_MUST_USE bool slu_submit_complete(struct slu_submit_options *options);
+/** Says on standard error that `genesis` does not know the rollup, or one of a bundle's: nodes
+ * cannot refuse what is sealed for it, since they do not see for whom it is. */
+void slu_submit_warn(const struct slu_submit_options *options, const struct slu_genesis *genesis);
 
 #endif

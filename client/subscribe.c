@@ -196,7 +196,7 @@ static int follow(struct subscriber *sub)
             return finish(sub, rc);
         slu_outline(&sub->outline, slu_feed_chain_id32(sub->feed));
         if (!print_height(sub))
-            return slu_complain("subscribe", SLU_EXIT_NOT_ALL, "standard output cannot be written");
+            return slu_complain("subscribe", SLU_EXIT_NO_NODE, "standard output cannot be written");
     }
 }
 

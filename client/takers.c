@@ -1,7 +1,6 @@
 #include "client/takers.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "client/command.h"
 #include "sluice/error.h"
@@ -60,13 +59,6 @@ Slu__Client__Reply *slu_takers_terms(struct slu_takers *t, size_t i, uint32_t by
 
 /* ---- time ---- */
 
-static uint64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
-
 static void insert(uint64_t *times, size_t *count, uint64_t time_ms)
 {
     size_t at = (*count)++;
@@ -87,7 +79,7 @@ uint64_t slu_takers_time(struct slu_takers *t)
     }
     if (!t->has_time) {
         if (count != 1)
-            insert(times, &count, wall_ms());
+            insert(times, &count, slu_clock_ms());
         t->ahead_ms = times[(count - 1) / 2] - slu_now_ms();
         t->has_time = true;
     }

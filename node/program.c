@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/streams.h"
 #include "node/daemon.h"
 #include "node/log.h"
 #include "node/version.h"
@@ -76,6 +77,7 @@ int slu_sluiced_main(int argc, char **argv, const struct slu_door *door)
 {
     char why[1024];
     int code;
+    slu_streams_hold();
     const char *path = parse(argc, argv, &code);
     if (path == NULL)
         return code;

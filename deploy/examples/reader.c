@@ -11,10 +11,10 @@ int main(int argc, char **argv)
     struct slu_chain *chain;
     struct slu_feed *feed;
     const struct slu_feed_height *height;
-    char why[512];
+    char why[512] = "usage: reader GENESIS ROLLUP FROM URL...";
     int rc;
     if (argc < 5 || slu_chain_load(&chain, argv[1], why, sizeof why))
-        return fprintf(stderr, "usage: reader GENESIS ROLLUP FROM URL...\n"), 2;
+        return fprintf(stderr, "%s\n", why), 2;
     struct slu_feed_options options = {.rollup = strtoull(argv[2], NULL, 10), .from = strtoull(argv[3], NULL, 10)};
     if (slu_feed_open(&feed, chain, (const char *const *)argv + 4, (size_t)argc - 4, &options, why, sizeof why))
         return fprintf(stderr, "%s\n", why), 2;

@@ -10,9 +10,9 @@ int main(int argc, char **argv)
 {
     struct slu_chain *chain;
     struct slu_submitter *submitter;
-    char why[256];
+    char why[256] = "usage: submit GENESIS ROLLUP TEXT URL...";
     if (argc < 5 || slu_chain_load(&chain, argv[1], why, sizeof why))
-        return fprintf(stderr, "usage: submit GENESIS ROLLUP TEXT URL...\n"), 2;
+        return fprintf(stderr, "%s\n", why), 2;
     if (slu_submitter_open(&submitter, chain, (const char *const *)argv + 4, (size_t)argc - 4, NULL, why, sizeof why))
         return fprintf(stderr, "no node: %s\n", why), 1;
 

@@ -52,7 +52,7 @@ class Cluster(abc.ABC):
         return self
 
     def __exit__(self, failure, *_):
-        if failure:
+        if failure and issubclass(failure, Exception):      # not when somebody ended it
             for node in range(self.nodes):
                 print(f"---- the end of node {node}'s log\n{self.log_tail(node)}")
         self.close()

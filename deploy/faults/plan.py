@@ -16,6 +16,7 @@
     [expect]                                    what must come of it, beside what always must
 
 docs/FAULTS.md lists words and expectations."""
+import math
 import pathlib
 import tomllib
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from hostile import KINDS
 
 NODE, NODES, LISTED, GROUPS = "a node", "nodes", "a list of nodes", "groups of nodes"
 NUMBER, TEXT, TEXTS, ANY = "a number", "a text", "a list of texts", "a value"
+AMOUNT, SIZE = "a number from 0 on", "a number of MiB"
 FILE, KIND = "log, sst or blob", f"one of {', '.join(KINDS)}"
 LEADER = "leader"       # in place of nodes: the one that leads the next view,
 SAME = "same"           # the nodes of the step before,
@@ -34,11 +36,11 @@ WORDS = {
     "kill": {"nodes": NODES}, "stop": {"nodes": NODES}, "start": {"nodes": NODES}, "await": {"nodes": NODES},
     "pause": {"nodes": NODES}, "resume": {"nodes": NODES},
     "partition": {"groups": GROUPS}, "one_way": {"from": NODE, "to": NODE}, "isolate": {"nodes": NODES}, "heal": {},
-    "shape": {"delay_ms?": NUMBER, "jitter_ms?": NUMBER, "loss?": NUMBER}, "regions": {},
+    "shape": {"delay_ms?": AMOUNT, "jitter_ms?": AMOUNT, "loss?": AMOUNT}, "regions": {},
     "unplug": {"nodes": NODES}, "plug": {"nodes": NODES},
     "fill_disk": {"nodes": NODES}, "make_room": {"nodes": NODES},
     "flip_bit": {"nodes": NODES, "file": FILE}, "tear": {"nodes": NODES}, "wipe": {"nodes": NODES},
-    "clock": {"nodes": NODES, "offset_s": NUMBER}, "memory": {"nodes": NODES, "mib": NUMBER},
+    "clock": {"nodes": NODES, "offset_s": NUMBER}, "memory": {"nodes": NODES, "mib": AMOUNT},
     "upgrade": {"nodes": NODES}, "behave": {"nodes": NODES, "behaviour": TEXT, "value?": ANY},
     "hostile": {"kind": KIND, "nodes": NODES}, "calm": {},
     "ended": {"nodes": NODES, "code?": NUMBER, "said?": TEXT},
@@ -51,7 +53,7 @@ LOAD = {"plain": 100, "sealed": 2, "timelocked": 1, "forced": 0.5}
 PAYLOAD_BYTES_MAX = 100_000
 FILES = ("log", "sst", "blob")      # of a store, for flip_bit
 GENESIS = {"postage_base": 20_000}      # work enough to be checked, little enough for a machine that runs all nodes
-EXPECT = {"resumed_s": NUMBER, "may_expire": ANY}
+EXPECT = {"resumed_s": AMOUNT, "may_expire": ANY}
 TOP = {"title", "about", "nodes", "through", "steps", "genesis", "load", "byzantine", "expect", "small_disk"}
 
 
@@ -101,12 +103,12 @@ def read(path):
     """The Scenario of a file. Raises Unreadable."""
     path = pathlib.Path(path)
     try:
-        said = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
-        raise Unreadable(f"{path}: {why}") from None
-    try:
-        return scenario(path.stem, said)
-    except Unreadable as why:
+        return scenario(path.stem, tomllib.loads(path.read_text()))
+    except OSError as why:
+        raise Unreadable(f"{path}: {why.strerror}") from None
+    except RecursionError:
+        raise Unreadable(f"{path}: lists within lists, too deep") from None
+    except (Unreadable, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
         raise Unreadable(f"{path}: {why}") from None
 
 
@@ -114,15 +116,17 @@ def scenario(name, said):
     known(said, TOP, "the file")
     if not isinstance(said.get("title"), str):
         raise Unreadable("title: missing")
+    if not said["title"].isprintable():
+        raise Unreadable("title: not one line of text")
     nodes = said.get("nodes", 4)
-    if not isinstance(nodes, int) or not 1 <= nodes <= 16:
+    if type(nodes) is not int or not 1 <= nodes <= 16:
         raise Unreadable("nodes: not in 1..16")
     load = {**LOAD, **table(said, "load")}
     payload_bytes = load.pop("payload_bytes", 0)
-    if not isinstance(payload_bytes, int) or not 0 <= payload_bytes <= PAYLOAD_BYTES_MAX:
+    if type(payload_bytes) is not int or not 0 <= payload_bytes <= PAYLOAD_BYTES_MAX:
         raise Unreadable(f"load: payload_bytes: not in 0..{PAYLOAD_BYTES_MAX}")
     known(load, LOAD, "load")
-    if not all(isinstance(rate, (int, float)) and 0 <= rate <= 10_000 for rate in load.values()):
+    if not all(type(rate) in (int, float) and 0 <= rate <= 10_000 for rate in load.values()):
         raise Unreadable("load: rates are numbers in 0..10000")
     byzantine, expect = table(said, "byzantine"), table(said, "expect")
     known(byzantine, {"nodes"}, "byzantine")
@@ -133,12 +137,28 @@ def scenario(name, said):
     check(LISTED, liars, nodes, "byzantine: nodes")
     through = said.get("through", [node for node in range(nodes) if node not in liars])
     check(LISTED, through, nodes, "through")
-    small = {int(node) if node.isdigit() else node: mib for node, mib in table(said, "small_disk").items()}
+    if not through:
+        raise Unreadable("through: no node is left for clients")
+    small = {int(node) if node in map(str, range(nodes)) else node: mib for node, mib in table(said, "small_disk").items()}
     check(LISTED, list(small), nodes, "small_disk")
     for mib in small.values():
-        check(NUMBER, mib, nodes, "small_disk")
-    return Scenario(name, said["title"], said.get("about", ""), nodes, flat(said.get("steps", []), nodes, "steps"),
+        check(SIZE, mib, nodes, "small_disk")
+    steps = flat(said.get("steps", []), nodes, "steps")
+    fit(steps, liars)
+    return Scenario(name, said["title"], said.get("about", ""), nodes, steps,
                     {**GENESIS, **table(said, "genesis")}, load, payload_bytes, liars, through, small, expect)
+
+
+def fit(steps, liars):
+    """What steps say about each other, and about the nodes that may lie."""
+    named = False       # whether a step before had nodes
+    for i, step in enumerate(steps, 1):
+        nodes = step.args.get("nodes")
+        if nodes == SAME and not named:
+            raise Unreadable(f"steps: step {i}: nodes: no step before it has any")
+        named = named or nodes is not None
+        if step.do == "behave" and isinstance(nodes, list) and not set(nodes) <= set(liars):
+            raise Unreadable(f"steps: step {i}: behave: not of [byzantine] nodes: {nodes}")
 
 
 def table(said, name):
@@ -183,9 +203,9 @@ def with_each(said, value):
 def one(said, nodes, place):
     args = {name: value for name, value in said.items() if name not in ("do", "after")}
     after = said.get("after", 0)
-    if said.get("do") not in WORDS:
+    if not isinstance(said.get("do"), str) or said["do"] not in WORDS:
         raise Unreadable(f"{place}: no such word: {said.get('do')}")
-    if not isinstance(after, (int, float)) or after < 0:
+    if not is_amount(after):
         raise Unreadable(f"{place}: after: not seconds")
     wanted = WORDS[said["do"]]
     names = {name.removesuffix("?"): kind for name, kind in wanted.items()}
@@ -198,6 +218,10 @@ def one(said, nodes, place):
     return Step(said["do"], after, args)
 
 
+def is_amount(value):
+    return type(value) in (int, float) and math.isfinite(value) and value >= 0
+
+
 def check(kind, value, nodes, place):
     def is_node(value):
         return type(value) is int and 0 <= value < nodes
@@ -208,8 +232,10 @@ def check(kind, value, nodes, place):
         NODE: is_node,
         LISTED: are_nodes,
         NODES: lambda v: are_nodes(v) or v in (LEADER, SAME, ALL),
-        GROUPS: lambda v: isinstance(v, list) and all(map(are_nodes, v)),
-        NUMBER: lambda v: type(v) in (int, float),
+        GROUPS: lambda v: isinstance(v, list) and all(map(are_nodes, v)) and are_nodes(sum(v, [])),
+        NUMBER: lambda v: type(v) in (int, float) and math.isfinite(v),
+        AMOUNT: is_amount,
+        SIZE: lambda v: is_amount(v) and v >= 1,
         TEXT: lambda v: isinstance(v, str),
         FILE: lambda v: v in FILES,
         KIND: lambda v: v in KINDS,

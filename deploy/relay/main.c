@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/streams.h"
 #include "deploy/relay/command.h"
 #include "deploy/relay/control.h"
 
@@ -205,6 +206,7 @@ static void run(struct relay_carrier *carrier, struct relay_control *control)
 int main(int argc, char **argv)
 {
     struct options options;
+    slu_streams_hold();
     read_options(&options, argc, argv);
     struct relay_carrier carrier = {.epoll = epoll_create1(EPOLL_CLOEXEC), .random = options.seed};
     struct relay_control control;

@@ -102,6 +102,80 @@ static void test_honest(void **state)
     stub_close(&a.door);
 }
 
+/* A node that says an earlier time than it is cannot have anything opened before it was to be. */
+static void test_early_time(void **state)
+{
+    (void)state;
+    static const char *const modes[] = {NULL, "--forced"};
+    struct liar a = keyed(0);
+    const char *url = start(&a);
+    a.lies_about_time = true;
+    for (int mode = 0; mode < 2; mode++) {
+        a.time_ms = wall_ms() - 2000;
+        uint64_t began = wall_ms();
+        assert_int_equal(seal_with(url, "--unlock-in", "2", modes[mode], NULL), 0);
+        uint64_t unlock = strtoull(strstr(output, "time_ms\":") + 9, NULL, 10);
+        assert_in_range(unlock, began + 2000, wall_ms() + 2000);
+    }
+    stub_close(&a.door);
+}
+
+/* An unlock that is behind is taken, but not without a word: seconds in place of milliseconds. */
+static void test_passed(void **state)
+{
+    (void)state;
+    struct liar a = keyed(0);
+    const char *url = start(&a);
+    char past[32], ahead[32];
+    snprintf(past, sizeof past, "%llu", (unsigned long long)wall_ms() / 1000);
+    snprintf(ahead, sizeof ahead, "%llu", (unsigned long long)wall_ms() + 60000);
+    const struct {
+        const char *option, *value;
+        bool passed;
+    } cases[] = {
+        {"--unlock-height", "1000", true}, {"--unlock-height", "1001", false},
+        {"--unlock-at", past, true},       {"--unlock-at", ahead, false},
+        {"--unlock-in", "0", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(seal_with(url, cases[i].option, cases[i].value, NULL, NULL), 0);
+        assert_int_equal(strstr(complaints, "is reached already") != NULL, cases[i].passed);
+    }
+    stub_close(&a.door);
+}
+
+/* Nodes do not see for whom it is; the genesis that is at hand tells. */
+static void test_unknown_rollup(void **state)
+{
+    (void)state;
+    static struct slu_genesis table;
+    static const char *const modes[] = {NULL, "--forced"};
+    struct liar a = keyed(0);
+    const char *url = start(&a), *path = hex_file(1, "");
+    char table_path[sizeof root + 16], why[256];
+    table = genesis;
+    table.open_rollups = false;
+    table.rollup_count = 1;
+    table.rollups[0] = (struct slu_genesis_rollup){.id = 8, .name = "eight", .rate_share = 1};
+    assert_int_equal(slu_genesis_seal(&table, why, sizeof why), 0);
+    snprintf(table_path, sizeof table_path, "%s/table.json", root);
+    assert_int_equal(slu_genesis_save(&table, table_path, why, sizeof why), 0);
+    for (int mode = 0; mode < 2; mode++) {
+        for (int known = 0; known < 2; known++) {
+            (void)run(slu_command_submit, "submit", "--sealed", "--node", url, "--rollup",
+                      known ? "8" : "7", "--hex", path, "--genesis", table_path, "--valid-for", "1",
+                      modes[mode], NULL);
+            assert_int_equal(strstr(complaints, "knows no such rollup") == NULL, known);
+            (void)run(slu_command_bundle, "bundle", "--sealed", "--node", url, "--leg", "8:00",
+                      "--leg", known ? "8:01" : "7:01", "--genesis", table_path, "--valid-for", "1",
+                      modes[mode], NULL);
+            assert_int_equal(strstr(complaints, "knows no such rollup") == NULL, known);
+        }
+    }
+    unlink(path);
+    stub_close(&a.door);
+}
+
 /* Many at once fill several frames, and each is another transaction. */
 static void test_many(void **state)
 {
@@ -362,6 +436,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_honest),
+        cmocka_unit_test(test_early_time),
+        cmocka_unit_test(test_passed),
+        cmocka_unit_test(test_unknown_rollup),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_wrong_arguments),
         cmocka_unit_test(test_no_key_yet),
